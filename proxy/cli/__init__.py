@@ -1,0 +1,1 @@
+"""The commands, one file each; this module only joins them."""

@@ -1,0 +1,205 @@
+"""The request body as ordered members of raw JSON bytes: strict parse, edit a member, encode.
+
+Here: what makes a body acceptable as JSON, and the one form in which it leaves. Not here: what a member means (mode.py,
+policy/).
+
+Invariant: what was judged is what is sent. The body that leaves is always the encoding of the mapping that was judged,
+so a repeated member cannot mean two things to two readers; the bytes of a value that no rule touches are never
+re-written (long numbers, key order and escapes survive, and prompt caches depend on them); a compact body that no rule
+touches leaves byte-identical.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn, TypeAlias
+
+import msgspec
+
+Raw: TypeAlias = msgspec.Raw
+Edits: TypeAlias = Mapping[str, bytes | None]
+"""Member name to its new raw JSON value; None drops the member."""
+Json: TypeAlias = bool | Decimal | str | list[Any] | dict[str, Any] | None
+"""A JSON value; every number is a Decimal, so that none is rounded before it is judged."""
+
+MAX_MEMBERS = 256
+"""Top-level members. The longest request known (vLLM's protocol.py) has about 90."""
+MAX_STRICT_CHARACTERS = 64 * 1024
+"""Largest judged value. Judged members are numbers, short strings and small objects; tools and messages are read
+elsewhere."""
+
+
+class MalformedBody(ValueError):
+    """A body that two readers may read differently, or not at all. Refused, never passed on.
+
+    `code` is stable and kebab-case; `param` names the member when one is at fault; `hint` is the exact remedy. No
+    client text is echoed.
+    """
+
+    def __init__(self, code: str, seen: str, hint: str, param: str | None = None) -> None:
+        super().__init__(seen)
+        self.code = code
+        self.hint = hint
+        self.param = param
+
+
+class _Name:
+    """A member name that is equal only to itself: a mapping of these keeps every repetition of a name."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+_decode = msgspec.json.Decoder(dict[_Name, Raw], dec_hook=lambda _type, text: _Name(text)).decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One parsed request body. `members` maps each top-level name, in the order received, to its raw JSON value."""
+
+    members: dict[str, Raw]
+
+    @classmethod
+    def parse(cls, body: bytes) -> Envelope:
+        """Read `body` strictly.
+
+        Raises MalformedBody unless the whole is valid UTF-8 without a byte order mark, one JSON object (RFC 8259),
+        nested within the reader's bound (about 900 levels), with finite syntax (no NaN) and no repeated top-level name
+        however it is escaped.
+        """
+        if not body.isascii():
+            _require_utf8(body)
+        try:
+            pairs = _decode(body)
+        except msgspec.ValidationError:
+            raise MalformedBody(
+                "body-not-object", "the body is JSON but not an object", "send one JSON object"
+            ) from None
+        except RecursionError:
+            raise MalformedBody(
+                "body-too-deep", "the body is nested too deeply", "nest fewer than 900 levels"
+            ) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _not_json(body, error) from None
+        members = {name.text: raw for name, raw in pairs.items()}
+        if len(members) != len(pairs):
+            raise _repeated(name.text for name in pairs)
+        if len(members) > MAX_MEMBERS:
+            raise MalformedBody("body-too-wide", f"the body has {len(members)} members", f"send at most {MAX_MEMBERS}")
+        return cls(members)
+
+    def encode(self, edits: Edits) -> bytes:
+        """The body that leaves: every member as received but for `edits`; added members come last."""
+        if not edits:
+            return _encode(self.members)
+        members = dict(self.members)
+        for name, value in edits.items():
+            if value is None:
+                members.pop(name, None)
+            else:
+                members[name] = Raw(value)
+        return _encode(members)
+
+
+def strict(raw: bytes | Raw, param: str) -> Json:
+    """The value of a judged member: no repeated name at any depth, no infinity, numbers exact.
+
+    Raises MalformedBody naming `param`. The syntax was already checked by Envelope.parse; this adds what JSON readers
+    disagree about.
+    """
+    text = bytes(raw).decode()
+    if len(text) > MAX_STRICT_CHARACTERS:
+        raise MalformedBody(
+            "value-too-large", f"{param} is {len(text)} characters long", f"send at most {MAX_STRICT_CHARACTERS}", param
+        )
+    try:
+        value: Json = json.loads(
+            text, object_pairs_hook=_unique(param), parse_float=_finite(param), parse_int=_finite(param)
+        )
+    except RecursionError:
+        raise MalformedBody(
+            "body-too-deep", f"{param} is nested too deeply", "nest fewer than 900 levels", param
+        ) from None
+    return value
+
+
+def fold(name: str) -> str:
+    """The name as the laxest reader known would match it: NFKC, case folded, without control, format or space
+    characters.
+
+    Go's encoding/json matches names by Unicode case folding (golang/go src/encoding/json/fold.go), so a folded twin of
+    a judged member would slip by.
+    """
+    kept = (c for c in unicodedata.normalize("NFKC", name).casefold() if unicodedata.category(c)[0] not in "CZ")
+    return "".join(kept)
+
+
+def _require_utf8(body: bytes) -> None:
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise MalformedBody("body-not-utf8", "the body starts with a byte order mark", "send UTF-8 without one")
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedBody(
+            "body-not-utf8", f"the body is not UTF-8 at byte {error.start}", "encode the body as UTF-8"
+        ) from None
+
+
+def _not_json(body: bytes, error: Exception) -> MalformedBody:
+    if not body.strip():
+        return MalformedBody("body-empty", "the body is empty", "send one JSON object")
+    if b"\x00" in body[:4]:
+        return MalformedBody("body-not-utf8", "the body looks like UTF-16 or UTF-32", "encode the body as UTF-8")
+    detail = (
+        str(error).removeprefix("JSON is malformed: ")
+        if isinstance(error, msgspec.DecodeError)
+        else "a name is not UTF-8"
+    )
+    return MalformedBody(
+        "body-not-json",
+        f"the body is not JSON: {detail}",
+        "send one JSON object (RFC 8259; no NaN, no lone surrogates)",
+    )
+
+
+def _repeated(names: Iterable[str]) -> MalformedBody:
+    seen: set[str] = set()
+    position = next(i for i, name in enumerate(names) if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    return MalformedBody(
+        "member-repeated", f"member number {position + 1} of the body repeats an earlier name", "send each member once"
+    )
+
+
+def _unique(param: str) -> Any:  # noqa: ANN401  (json's hook type)
+    def collect(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            raise MalformedBody("member-repeated", f"{param} repeats a member", "send each member once", param)
+        return value
+
+    return collect
+
+
+def _finite(param: str) -> Any:  # noqa: ANN401  (json's hook type)
+    def number(text: str) -> Decimal:
+        if len(text) > 64:
+            refuse("is a number of more than 64 characters")
+        try:
+            value = Decimal(text)
+        except InvalidOperation:
+            refuse("is outside the range of a double")
+        if abs(value.adjusted()) > 300:
+            refuse("is outside the range of a double")
+        return value
+
+    def refuse(what: str) -> NoReturn:
+        raise MalformedBody("number-out-of-range", f"{param} {what}", "send a finite number of usual length", param)
+
+    return number

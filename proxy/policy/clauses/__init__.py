@@ -1,0 +1,1 @@
+"""The clause kinds, one file each; CLAUSES gives their order and says why."""

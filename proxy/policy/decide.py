@@ -1,0 +1,3 @@
+"""PLACEHOLDER being written."""
+from __future__ import annotations
+class Plan: ...
