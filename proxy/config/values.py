@@ -6,6 +6,7 @@ nothing in it needs checking again, and a secret in it shows itself only to `rev
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,16 +14,30 @@ from proxy.contract.profile import Profile
 from proxy.policy.decide import Plan
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A credential. Its repr, str and format are `***`; only `reveal()` gives the text."""
+    """A credential. Its repr, str and format are `***`, and no serialiser knows it; only `reveal()` gives the text.
 
-    _text: str
+    Not a dataclass, so that `dataclasses.asdict` and JSON encoders that read dataclasses cannot reach the text.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __repr__(self) -> str:
         return "***"
 
     __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
     def reveal(self) -> str:
         """The credential itself, for the one header it belongs in."""
@@ -70,8 +85,9 @@ class Vendor:
     timeouts: Timeouts = Timeouts()
     max_in_flight: int | None = None
     ca_file: str | None = None
-    tunnel: str | None = None
-    """URL of an HTTP proxy to reach the vendor through (CONNECT); only ever set by configuration."""
+    tunnel: str | None = field(default=None, repr=False)
+    """URL of an HTTP proxy to reach the vendor through (CONNECT); only ever set by configuration. It may hold that
+    proxy's password."""
     retry_reused: bool = False
     """One retry on a reused connection that closed before a single byte of answer."""
 
@@ -81,7 +97,7 @@ class Client:
     """A named client, known by the SHA-256 of its key. `max_in_flight` is per worker, already divided."""
 
     name: str
-    key_sha256: bytes
+    key_sha256: bytes = field(repr=False)
     max_in_flight: int | None = None
 
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn, TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -28,9 +30,13 @@ Json: TypeAlias = bool | Decimal | str | list[Any] | dict[str, Any] | None
 
 MAX_MEMBERS = 256
 """Top-level members. The longest request known (vLLM's protocol.py) has about 90."""
-MAX_STRICT_CHARACTERS = 64 * 1024
+MAX_STRICT_BYTES = 64 * 1024
 """Largest judged value. Judged members are numbers, short strings and small objects; tools and messages are read
 elsewhere."""
+MAX_NUMBER_CHARACTERS = 64
+"""Longest judged number: a double needs 24."""
+MAX_NAME_CHARACTERS = 256
+"""Longest name worth folding: no known name is a tenth as long, and folding costs time for every character."""
 
 
 class MalformedBody(ValueError):
@@ -77,7 +83,7 @@ class Envelope:
         if not body.isascii():
             _require_utf8(body)
         try:
-            pairs = _decode(body)
+            members = members_of(body)
         except msgspec.ValidationError:
             raise MalformedBody(
                 "body-not-object", "the body is JSON but not an object", "send one JSON object"
@@ -88,9 +94,6 @@ class Envelope:
             ) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _not_json(body, error) from None
-        members = {name.text: raw for name, raw in pairs.items()}
-        if len(members) != len(pairs):
-            raise _repeated(name.text for name in pairs)
         if len(members) > MAX_MEMBERS:
             raise MalformedBody("body-too-wide", f"the body has {len(members)} members", f"send at most {MAX_MEMBERS}")
         return cls(members)
@@ -108,28 +111,6 @@ class Envelope:
         return _encode(members)
 
 
-def strict(raw: bytes | Raw, param: str) -> Json:
-    """The value of a judged member: no repeated name at any depth, no infinity, numbers exact.
-
-    Raises MalformedBody naming `param`. The syntax was already checked by Envelope.parse; this adds what JSON readers
-    disagree about.
-    """
-    text = bytes(raw).decode()
-    if len(text) > MAX_STRICT_CHARACTERS:
-        raise MalformedBody(
-            "value-too-large", f"{param} is {len(text)} characters long", f"send at most {MAX_STRICT_CHARACTERS}", param
-        )
-    try:
-        value: Json = json.loads(
-            text, object_pairs_hook=_unique(param), parse_float=_finite(param), parse_int=_finite(param)
-        )
-    except RecursionError:
-        raise MalformedBody(
-            "body-too-deep", f"{param} is nested too deeply", "nest fewer than 900 levels", param
-        ) from None
-    return value
-
-
 def fold(name: str) -> str:
     """The name as the laxest reader known would match it: NFKC, case folded, without control, format or space
     characters.
@@ -139,6 +120,67 @@ def fold(name: str) -> str:
     """
     kept = (c for c in unicodedata.normalize("NFKC", name).casefold() if unicodedata.category(c)[0] not in "CZ")
     return "".join(kept)
+
+
+fold_short = lru_cache(maxsize=1024)(fold)
+"""`fold` for names of at most MAX_NAME_CHARACTERS: clients send the same few names again and again."""
+
+
+def members_of(text: bytes | Raw, param: str | None = None) -> dict[str, Raw]:
+    """The members of one JSON object in order, each value as its raw bytes; `param` names it unless it is the body.
+
+    Raises MalformedBody when a name is repeated, and what msgspec raises when the text is no JSON object.
+    """
+    pairs = _decode(text)
+    members = {name.text: raw for name, raw in pairs.items()}
+    if len(members) != len(pairs):
+        raise _repeated((name.text for name in pairs), param)
+    return members
+
+
+def strict(raw: bytes | Raw, param: str) -> Json:
+    """The value of a judged member: no repeated name at any depth, no infinity, numbers exact.
+
+    Raises MalformedBody naming `param`. `raw` is a value as Envelope.parse gives it, its syntax checked; this adds what
+    JSON readers disagree about.
+    """
+    text = bytes(raw)
+    if len(text) > MAX_STRICT_BYTES:
+        raise MalformedBody(
+            "value-too-large", f"{param} is {len(text)} bytes long", f"send at most {MAX_STRICT_BYTES}", param
+        )
+    try:
+        return _container(text.decode()) if text.startswith((b"{", b"[")) else _scalar(text)
+    except _Ambiguous as error:
+        raise MalformedBody(error.code, f"{param} {error}", error.hint, param) from None
+    except RecursionError:
+        raise MalformedBody(
+            "body-too-deep", f"{param} is nested too deeply", "nest fewer than 900 levels", param
+        ) from None
+
+
+def twin(name: str, folded: Mapping[str, str]) -> str | None:
+    """The known name that a lax reader would take `name` for; `folded` maps each known name's fold to the name.
+
+    Raises MalformedBody for a name too long to be anyone's.
+    """
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise MalformedBody(
+            "member-name-too-long",
+            f"a member's name is {len(name)} characters long",
+            f"use names of at most {MAX_NAME_CHARACTERS} characters",
+        )
+    return folded.get(fold_short(name))
+
+
+def folds_to_known(known: str, param: str | None = None) -> MalformedBody:
+    """The error for a name that is not `known` but may be read as it; `param` names the object unless it is the body."""
+    return MalformedBody(
+        "member-folds-to-known",
+        f"a member of {param or 'the body'} is spelled almost like {known}, and some readers would take it for that",
+        f"spell it {known}, in plain lower-case ASCII, or leave it out",
+        f"{param}.{known}" if param else known,
+    )
 
 
 def _require_utf8(body: bytes) -> None:
@@ -169,37 +211,53 @@ def _not_json(body: bytes, error: Exception) -> MalformedBody:
     )
 
 
-def _repeated(names: Iterable[str]) -> MalformedBody:
+def _repeated(names: Iterable[str], param: str | None) -> MalformedBody:
     seen: set[str] = set()
     position = next(i for i, name in enumerate(names) if name in seen or seen.add(name))  # type: ignore[func-returns-value]
     return MalformedBody(
-        "member-repeated", f"member number {position + 1} of the body repeats an earlier name", "send each member once"
+        "member-repeated",
+        f"member number {position + 1} of {param or 'the body'} repeats an earlier name",
+        "send each member once",
+        param,
     )
 
 
-def _unique(param: str) -> Any:  # noqa: ANN401  (json's hook type)
-    def collect(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            raise MalformedBody("member-repeated", f"{param} repeats a member", "send each member once", param)
-        return value
+class _Ambiguous(ValueError):
+    """What two readers may read differently, before it is known which member it stands in."""
 
-    return collect
+    def __init__(self, code: str, seen: str, hint: str) -> None:
+        super().__init__(seen)
+        self.code = code
+        self.hint = hint
 
 
-def _finite(param: str) -> Any:  # noqa: ANN401  (json's hook type)
-    def number(text: str) -> Decimal:
-        if len(text) > 64:
-            refuse("is a number of more than 64 characters")
-        try:
+def _scalar(text: bytes) -> Json:
+    match text[:1]:
+        case b'"':
+            return msgspec.json.decode(text, type=str)
+        case b"t" | b"f":
+            return text == b"true"
+        case b"n":
+            return None
+    return _number(text.decode())
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Ambiguous("member-repeated", "repeats a member", "send each member once")
+    return value
+
+
+def _number(text: str) -> Decimal:
+    what = f"holds a number of more than {MAX_NUMBER_CHARACTERS} characters"
+    if len(text) <= MAX_NUMBER_CHARACTERS:
+        what = "holds a number outside the range of a double"
+        with suppress(InvalidOperation):
             value = Decimal(text)
-        except InvalidOperation:
-            refuse("is outside the range of a double")
-        if abs(value.adjusted()) > 300:
-            refuse("is outside the range of a double")
-        return value
+            if abs(value.adjusted()) <= 300:
+                return value
+    raise _Ambiguous("number-out-of-range", what, "send a finite number of usual length")
 
-    def refuse(what: str) -> NoReturn:
-        raise MalformedBody("number-out-of-range", f"{param} {what}", "send a finite number of usual length", param)
 
-    return number
+_container = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_number, parse_int=_number).decode

@@ -13,7 +13,17 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from proxy.contract.envelope import Envelope, Json, MalformedBody, Raw, strict
+from proxy.contract.envelope import (
+    MAX_NAME_CHARACTERS,
+    Envelope,
+    Json,
+    MalformedBody,
+    Raw,
+    fold,
+    folds_to_known,
+    strict,
+    twin,
+)
 
 
 class Mode(StrEnum):
@@ -40,6 +50,8 @@ SWITCHES: Final[dict[Path, Mapping[Any, Mode]]] = {
     ("chat_template_args", "enable_thinking"): _BOOLEAN,  # Baseten
     ("reasoning", "enabled"): _BOOLEAN,  # Together, OpenRouter
     ("reasoning", "effort"): _EFFORTS,  # OpenRouter, /v1/responses
+    ("reasoning", "enable"): _BOOLEAN,  # SGLang, srt/entrypoints/openai/protocol.py
+    ("reasoning", "reasoning_effort"): _EFFORTS,  # SGLang, as above
     ("reasoning_effort",): _EFFORTS,  # DigitalOcean, NVIDIA, SGLang; OpenAI's own name
     ("enable_thinking",): _BOOLEAN,  # Alibaba
 }
@@ -48,8 +60,14 @@ KEEP_SPELLINGS: Final[Mapping[Path, object]] = {
     ("thinking", "keep"): "all",  # Moonshot: earlier reasoning is used
     ("chat_template_kwargs", "preserve_thinking"): True,  # model card
 }
-SUFFIX: Final = b':thinking"'
+SUFFIX: Final = ":thinking"
 """nano-gpt and some routers switch by the model's name."""
+
+_INNER: Final = {
+    member: {fold(path[1]): path[1] for path in (*SWITCHES, *KEEP_SPELLINGS) if path[0] == member and len(path) == 2}
+    for member in SWITCH_MEMBERS
+}
+"""The names judged inside each switch's object, by their folds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +82,19 @@ class ModeReading:
     objects: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
+_UNSAID: Final = {mode: ModeReading(mode) for mode in Mode}
+"""The readings of requests that say nothing."""
+
+
 def read_mode(envelope: Envelope, default: Mode) -> ModeReading:
     """The mode of a request; `default` when no switch says anything (null counts as absent).
 
     Raises MalformedBody when a switch has no known meaning, or when two switches disagree.
     """
     members = envelope.members
-    suffixed = "model" in members and bytes(members["model"]).endswith(SUFFIX)
+    suffixed = "model" in members and _suffixed(bytes(members["model"]))
     if not suffixed and SWITCH_MEMBERS.isdisjoint(members):
-        return ModeReading(default)
+        return _UNSAID[default]
     objects, said, keep = _collect(members)
     if suffixed:
         said[("model",)] = Mode.THINKING
@@ -85,6 +107,8 @@ def read_mode(envelope: Envelope, default: Mode) -> ModeReading:
 def _collect(members: Mapping[str, Raw]) -> tuple[dict[str, dict[str, Json]], dict[Path, Mode], bool]:
     values = {name: strict(members[name], name) for name in SWITCH_MEMBERS & members.keys()}
     objects = {name: value for name, value in values.items() if isinstance(value, dict)}
+    for name, inner in objects.items():
+        _require_plain_names(name, inner)
     said: dict[Path, Mode] = {}
     for path, meanings in SWITCHES.items():
         value = values.get(path[0])
@@ -99,6 +123,21 @@ def _collect(members: Mapping[str, Raw]) -> tuple[dict[str, dict[str, Json]], di
         said[path] = meanings[value]
     keep = any(objects.get(path[0], {}).get(path[1]) == wanted for path, wanted in KEEP_SPELLINGS.items())
     return objects, said, keep
+
+
+def _suffixed(model: bytes) -> bool:
+    if b":" not in model and b"\\" not in model:
+        return False
+    name = strict(model, "model")
+    return isinstance(name, str) and fold(name[-MAX_NAME_CHARACTERS:]).endswith(SUFFIX)
+
+
+def _require_plain_names(member: str, inner: Mapping[str, Json]) -> None:
+    judged = _INNER[member]
+    for name in inner:
+        known = twin(name, judged)
+        if known not in (None, name):
+            raise folds_to_known(str(known), member)
 
 
 def _shown(meaning: object) -> str:

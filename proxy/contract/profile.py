@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from proxy.contract.mode import KEEP_SPELLINGS, Mode, ModeReading, Path
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+"""Numbers beside a switch were read as decimals; they leave as numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,44 +73,49 @@ NO_TRANSLATION = Translation({})
 def switch_edits(reading: ModeReading, profile: Profile) -> Translation:
     """Translate what the client said into the vendor's spelling.
 
-    Nothing to say (the client used no switch, and the wanted mode is what the vendor does unasked) gives no edit.
+    Nothing to say (the client used no switch, and the wanted mode is what the vendor does unasked) gives no edit. A
+    switch that already stands where the vendor reads it stays as it came.
     """
-    if not profile.switches or (not reading.said and reading.mode is profile.default_mode):
+    if not profile.switches or (reading.mode is profile.default_mode and not reading.said and not reading.keep):
         return NO_TRANSLATION
-    wanted = {switch.path: switch.value(reading.mode) for switch in profile.switches}
-    present = {path for path in reading.said if path != ("model",) and not _harmless_effort(path, reading.mode)}
-    if present == {path for path, value in wanted.items() if value is not None} and not _keep_moves(reading, profile):
+    moves = _keep_moves(reading, profile)
+    if reading.mode is profile.default_mode and not reading.said and not moves:
+        return NO_TRANSLATION
+    values = {switch.path: switch.value(reading.mode) for switch in profile.switches}
+    wanted = {path: value for path, value in values.items() if value is not None}
+    present = {path for path in reading.said if path in wanted or not _harmless(path, reading.mode)}
+    if present == wanted.keys() and not moves:
         return NO_TRANSLATION
     return _rewritten(reading, profile, present, wanted)
 
 
-def _harmless_effort(path: Path, mode: Mode) -> bool:
-    """An effort other than none only restates that thinking is on; hosts that do not know it ignore it
-    (docs/vendors.md).
+def _harmless(path: Path, mode: Mode) -> bool:
+    """A model's suffix is part of its name. An effort other than none only restates that thinking is on; hosts that do
+    not know it ignore it (docs/vendors.md).
     """
-    return path[-1] in ("reasoning_effort", "effort") and mode is Mode.THINKING
+    return path == ("model",) or (path[-1] in ("reasoning_effort", "effort") and mode is Mode.THINKING)
 
 
 def _keep_moves(reading: ModeReading, profile: Profile) -> bool:
-    return reading.keep and profile.keep is not None and profile.keep[0] not in reading.objects
+    if not reading.keep or profile.keep is None:
+        return False
+    member, name = profile.keep
+    return reading.objects.get(member, {}).get(name) != KEEP_SPELLINGS[profile.keep]
 
 
-def _rewritten(
-    reading: ModeReading, profile: Profile, present: set[Path], wanted: Mapping[Path, bytes | None]
-) -> Translation:
+def _rewritten(reading: ModeReading, profile: Profile, present: set[Path], wanted: Mapping[Path, bytes]) -> Translation:
     objects: dict[str, dict[str, Any]] = {name: dict(value) for name, value in reading.objects.items()}
     edits: dict[str, bytes | None] = {}
-    for path in present:
+    for path in sorted(present - wanted.keys()):
         _remove(path, objects, edits)
     if reading.keep and profile.keep is not None:
         for path in KEEP_SPELLINGS:
             _remove(path, objects, edits)
-        _put(profile.keep, msgspec.json.encode(KEEP_SPELLINGS[profile.keep]), objects, edits)
-    for path, value in wanted.items():
-        if value is not None:
-            _put(path, value, objects, edits)
+        _put(profile.keep, _encode(KEEP_SPELLINGS[profile.keep]), objects, edits)
+    for path in sorted(wanted.keys() - present):
+        _put(path, wanted[path], objects, edits)
     said = "+".join(sorted(".".join(path) for path in present)) or "default"
-    spelled = "+".join(".".join(path) for path, value in wanted.items() if value is not None) or "absent"
+    spelled = "+".join(".".join(path) for path in wanted) or "absent"
     return Translation(edits, f"{said}->{spelled}({reading.mode})")
 
 
@@ -120,7 +128,7 @@ def _remove(path: Path, objects: dict[str, dict[str, Any]], edits: dict[str, byt
         return
     del inner[path[1]]
     # Moonshot's `thinking` admits nothing but type and keep, so without its type the rest has no meaning either.
-    edits[path[0]] = msgspec.json.encode(inner) if inner and path[0] != "thinking" else None
+    edits[path[0]] = _encode(inner) if inner and path[0] != "thinking" else None
 
 
 def _put(path: Path, value: bytes, objects: dict[str, dict[str, Any]], edits: dict[str, bytes | None]) -> None:
@@ -129,4 +137,4 @@ def _put(path: Path, value: bytes, objects: dict[str, dict[str, Any]], edits: di
         return
     inner = objects.setdefault(path[0], {})
     inner[path[1]] = msgspec.Raw(value)
-    edits[path[0]] = msgspec.json.encode(inner)
+    edits[path[0]] = _encode(inner)

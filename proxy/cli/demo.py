@@ -1,0 +1,102 @@
+"""`paramwall demo`: the proxy at work on this machine, told in numbered steps, every one of them checked.
+
+Not here: the steps (demo_story.py), the processes (demo_stage.py) and the printing (demo_show.py). Invariant: the exit
+code says whether every claim that was printed holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from typing import Annotated, Final
+
+import typer
+import uvloop
+from rich.console import Console
+
+from proxy.cli.demo_show import Show
+from proxy.cli.demo_stage import Ended, Stage, staged
+from proxy.cli.demo_story import STEPS, Seen, Step, tallied, totals
+from proxy.cli.terminal import FINDING, note, refuse
+from proxy.supervisor.sockets import CannotStart
+
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C as shells have it: 128 and the number of SIGINT."""
+
+
+def demo(
+    *,
+    ci: Annotated[bool, typer.Option("--ci", help="Without a terminal: plain text of 80 columns.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """Show the proxy at work: a simulated vendor, the real proxy before it, real requests, every result checked.
+
+    Needs no key and no network. Exit code 0: everything went as told. 1: something did not.
+    """
+    if ci and keep:
+        refuse("--ci and --keep are both given", "leave one of them out; --ci ends by itself")
+    show = Show(Console(force_terminal=False if ci else None, highlight=False, markup=False, emoji=False))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(_perform(show, keep=keep))
+    except CannotStart as error:
+        note(f"paramwall: the demo cannot start: {error}")
+        code = FINDING
+    except (Ended, KeyboardInterrupt):
+        note("paramwall: stopped; nothing is left running")
+        code = INTERRUPTED
+    raise typer.Exit(code)
+
+
+class Log:
+    """What the proxy writes: dropped until somebody reads along."""
+
+    def __init__(self) -> None:
+        self.followed = False
+
+    def take(self, line: str) -> None:
+        """One line."""
+        if self.followed:
+            note(line)
+
+
+async def _perform(show: Show, *, keep: bool) -> int:
+    """The whole demo; its exit code. Raises Ended when it is told to stop before it is over."""
+    started, log = time.monotonic(), Log()
+    async with staged(log.take) as stage:
+        # A closed terminal must not leave it running; the supervisor by itself would reload.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stage.proxy.cancel)
+        playing = asyncio.create_task(_play(stage, show))
+        await asyncio.wait({playing, stage.proxy}, return_when=asyncio.FIRST_COMPLETED)
+        if not playing.done():
+            playing.cancel()
+            await asyncio.wait({playing})
+            raise Ended
+        failed, claims = playing.result()
+        show.verdict(failed, claims, time.monotonic() - started)
+        show.next_steps(sys.argv[0])
+        if keep:
+            show.doors(stage)
+            log.followed = True
+            await asyncio.wait({stage.proxy})
+    return FINDING if failed else 0
+
+
+async def _play(stage: Stage, show: Show) -> tuple[int, int]:
+    """Every step, then the metrics; how many claims did not hold, of how many."""
+    show.cast(stage)
+    played: list[tuple[Step, Seen]] = []
+    results: list[bool] = []
+    for number, step in enumerate(STEPS, 1):
+        show.opening(number, step.title, step.shows)
+        show.sent(stage.url(step.door), step.body)
+        seen = await stage.play(step, show.event)
+        show.outcome(seen)
+        results += show.claims((claim.text, claim.holds(seen)) for claim in step.claims)
+        played.append((step, seen))
+    counted = totals(await stage.metrics())
+    show.metrics(len(STEPS) + 1, stage.admin_url, counted)
+    results += show.claims(tallied(played, counted))
+    return results.count(False), len(results)

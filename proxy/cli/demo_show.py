@@ -1,0 +1,182 @@
+"""How `paramwall demo` prints: headings, and rows of a label with a text wrapped beneath itself.
+
+Not here: what is true (demo_story.py). Invariant: nothing is said by colour alone, and no line of prose is longer than
+the terminal, or than 80 columns where there is none.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import orjson
+from rich.console import Console
+
+from proxy.cli.demo_stage import Stage
+from proxy.cli.demo_story import MESSAGES, MODEL, Door, Seen, Totals, added, said
+
+WIDTH: Final = 80
+WIDEST: Final = 100
+_MARGIN: Final = 3
+_TEXT_AT: Final = 15
+_EXCERPT: Final = 50
+"""Characters shown of the beginning of what the model said."""
+
+
+class Show:
+    """Prints to one console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._width = min(console.width, WIDEST) if console.is_terminal else WIDTH
+        self._column = 0
+        self._speaking = ""
+
+    def cast(self, stage: Stage) -> None:
+        """Who takes part."""
+        self._line("Paramwall before a vendor that accepts anything", "bold")
+        self._line("")
+        self._row("vendor", f"{stage.url(Door.VENDOR)}  a simulated engine, without a contract of its own")
+        self._row("proxy", f"{stage.url(Door.PROXY)}  policy {stage.policy}, repair")
+        self._row("", f"{stage.url(Door.STRICT)}  the same vendor, strict")
+        self._row("messages", f"{MESSAGES}, shown as [...]")
+
+    def opening(self, number: int, title: str, shows: str) -> None:
+        """The heading of a step."""
+        self._line("")
+        self._line(f"{number:<{_MARGIN}}{title}", "bold")
+        self._line(f"{'':{_MARGIN}}{shows}", "dim")
+        self._line("")
+
+    def sent(self, url: str, body: bytes) -> None:
+        """The request."""
+        self._row("sent", f"POST {url}/chat/completions")
+        self._row("", _shortened(body))
+
+    def event(self, event: bytes) -> None:
+        """One event of a stream, at the moment it arrives."""
+        for speaking, text in added(event):
+            if speaking != self._speaking:
+                self._end_line()
+                self._begin_line("" if self._speaking else "streaming", f"{speaking}: ")
+                self._speaking = speaking
+            if self._column + len(text) > self._width:
+                self._end_line()
+                self._begin_line("", "")
+            self._write(text)
+
+    def outcome(self, seen: Seen) -> None:
+        """What came back, and what the vendor saw."""
+        self._end_line()
+        self._speaking = ""
+        self._row("answer", f"{seen.status}  {_beginning(seen)}")
+        label = "receipts"
+        for name, value in sorted(seen.headers.items()):
+            if name.startswith("x-paramwall-"):
+                self._row(label, f"{name}: {value}")
+                label = ""
+        self._row("vendor got", "nothing" if seen.received is None else _shortened(seen.received))
+
+    def claims(self, claims: Iterable[tuple[str, bool]]) -> list[bool]:
+        """What was claimed and whether it holds; returned as well."""
+        results = []
+        for text, holds in claims:
+            self._row("ok" if holds else "FAILED", text, "green" if holds else "bold red")
+            results.append(holds)
+        return results
+
+    def metrics(self, number: int, admin_url: str, counted: Totals) -> None:
+        """The step that shows what was counted meanwhile."""
+        self.opening(number, "The metrics", f"What Prometheus reads at {admin_url}/metrics, summed.")
+        for label, counts in (
+            ("requests", counted.requests),
+            ("policy", counted.verdicts),
+            ("translations", counted.translations),
+        ):
+            self._counts(label, counts)
+        self._row("own time", f"{counted.own_s * 1000:.2f} ms a request, mean, until it leaves for the vendor")
+        self._row("first token", f"{counted.first_token_s * 1000:.0f} ms, mean, the vendor's own")
+
+    def verdict(self, failed: int, claims: int, elapsed_s: float) -> None:
+        """The last word."""
+        self._line("")
+        if failed:
+            self._line(f"{failed} of {claims} claims FAILED, in {elapsed_s:.1f} s.", "bold red")
+        else:
+            self._line(f"All {claims} claims hold, in {elapsed_s:.1f} s.", "bold")
+
+    def next_steps(self, program: str) -> None:
+        """How to go on with a real vendor."""
+        name = program if Path(program).name == "paramwall" and shutil.which("paramwall") is None else "paramwall"
+        self._line("")
+        self._line("With your own vendor:")
+        self._line(f"   {name} serve --vendor https://api.moonshot.ai/v1")
+        self._line('   client = OpenAI(base_url="http://127.0.0.1:8080/v1")')
+
+    def doors(self, stage: Stage) -> None:
+        """Where to play while it stays up."""
+        url = stage.url(Door.PROXY)
+        body = f'{{"model":"{MODEL}","temperature":0.3,"messages":[{{"role":"user","content":"Hi"}}]}}'
+        self._line("")
+        self._line("Still running, until Ctrl-C. Try, in another terminal:", "bold")
+        self._line(f"   curl -i {url}/chat/completions -H 'Content-Type: application/json' -d '{body}'")
+        self._line(f"   curl {stage.url(Door.VENDOR).removesuffix('/v1')}/simulator/received?last=1")
+        self._line(f"   curl {stage.admin_url}/status")
+        self._line(f"A change of {stage.config} is loaded at once.")
+        self._line("The proxy's log follows.")
+        self._line("")
+
+    # Rows
+
+    def _counts(self, label: str, counts: Mapping[tuple[str, ...], float]) -> None:
+        for labels, count in sorted(counts.items()):
+            self._row(label, f"{'  '.join(labels):40}{count:4.0f}")
+            label = ""
+
+    def _row(self, label: str, text: str, style: str = "") -> None:
+        for line in _folded(text, self._width - _TEXT_AT):
+            self._line(f"{'':{_MARGIN}}{label:{_TEXT_AT - _MARGIN}}{line}", style)
+            label = ""
+
+    def _line(self, text: str, style: str = "") -> None:
+        self._console.print(text, style=style, soft_wrap=True)
+
+    def _begin_line(self, label: str, text: str) -> None:
+        self._column = 0
+        self._write(f"{'':{_MARGIN}}{label:{_TEXT_AT - _MARGIN}}{text}")
+
+    def _write(self, text: str) -> None:
+        self._column += len(text)
+        self._console.print(text, end="", soft_wrap=True)
+        self._console.file.flush()
+
+    def _end_line(self) -> None:
+        if self._column:
+            self._console.print()
+            self._column = 0
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width`, broken after a comma, semicolon or space where there is one."""
+    return re.findall(rf".{{1,{width}}}$|.{{1,{width}}}(?<=[,; ])|.{{1,{width}}}", text) or [""]
+
+
+def _shortened(body: bytes) -> str:
+    return body.decode(errors="replace").replace(MESSAGES, "[...]")
+
+
+def _beginning(seen: Seen) -> str:
+    if seen.status >= 400:
+        return str(orjson.loads(seen.answer)["error"]["message"])
+    if len(seen.reads) > 1:
+        return f"in {len(seen.reads)} reads, the first after {seen.reads[0] * 1000:.0f} ms, the last after {seen.reads[-1] * 1000:.0f} ms"
+    reasoning, content = said(seen.answer)
+    thought = f'thinks "{_excerpt(reasoning)}"; ' if reasoning else ""
+    return f'{thought}says "{_excerpt(content)}"'
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT].rsplit(' ', 1)[0]} ..."

@@ -1,0 +1,257 @@
+"""The metrics of one worker: requests, policy, upstream, latency, tokens.
+
+Not here: the supervisor's own metrics and the merge. Invariant: children are made when configuration is loaded; on the
+request path a metric costs one bound method call, never a `labels()` lookup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from proxy.metrics.cells import Buckets, Cell, Counters, Gauges, Histograms
+
+OUTCOMES: Final = ("ok", "rejected", "client_error", "upstream_error", "timeout", "client_gone", "shed")
+"""How a request ended for the client. Exactly one per request."""
+UPSTREAM_OUTCOMES: Final = ("ok", "client_error", "server_error", "timeout", "reset", "truncated", "client_gone")
+"""How an exchange with a vendor ended. Exactly one per exchange."""
+ACTIONS: Final = ("rewrite", "fill", "drop", "reject", "observe")
+TOKEN_TYPES: Final = ("input", "output", "cached_input", "reasoning")
+CONNECTION_EVENTS: Final = ("opened", "reused", "failed", "unsolicited", "broken", "idle_closed")
+_CODES: Final = {
+    code: str(code)
+    for code in (
+        *(200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409, 413, 414, 415, 417),
+        *(422, 424, 429, 431, 499, 500, 501, 502, 503, 504, 505, 508, 520, 522, 524, 529),
+    )
+}
+"""Status codes that get a label value of their own; any other counts as `other`."""
+
+_TTFT_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
+"""A subset of vLLM's boundaries, so overlays line up; the top is for thinking mode."""
+_DURATION_BUCKETS = (0.3, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 240, 480, 960)
+_TPOT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5)
+_GAP_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+
+
+def code_label(status: int) -> str:
+    """The status as a label value; `none` when there was no status at all."""
+    return _CODES.get(status) or ("other" if status else "none")
+
+
+class Series:
+    """The cells of one (route, vendor, stream), resolved: what a finished request steps."""
+
+    __slots__ = (
+        "_requests",
+        "_upstream",
+        "duration",
+        "first_token",
+        "gap",
+        "overhead",
+        "per_token",
+        "tokens",
+        "upstream",
+    )
+
+    def __init__(
+        self,
+        requests: Callable[[str, int], Cell],
+        upstream: Callable[[str, int], Cell],
+        tokens: Sequence[Cell],
+        histograms: Sequence[Buckets],
+    ) -> None:
+        self._requests = _Remembered(requests)
+        self._upstream = _Remembered(upstream)
+        self.tokens = tuple(tokens)
+        self.duration, self.overhead, self.upstream, self.first_token, self.per_token, self.gap = histograms
+
+    def count(self, outcome: str, status: int) -> None:
+        """`paramwall_requests_total`."""
+        self._requests[outcome, status].value += 1
+
+    def count_upstream(self, outcome: str, status: int) -> None:
+        """`paramwall_upstream_requests_total`."""
+        self._upstream[outcome, status].value += 1
+
+
+class _Remembered(dict[tuple[str, int], Cell]):
+    """Cells by (outcome, status); both come from closed sets or from a vendor's three-digit statuses."""
+
+    def __init__(self, make: Callable[[str, int], Cell]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: tuple[str, int]) -> Cell:
+        cell = self[key] = self._make(*key)
+        return cell
+
+
+class Metrics:
+    """The worker's registry and its families.
+
+    `prepare` makes the children of a configuration. Children of a configuration that is gone stay, as counters must.
+    """
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry(auto_describe=False)
+
+        def counters(name: str, text: str, *labels: str) -> Counters:
+            return Counters(name, text, labels, registry)
+
+        self._requests = counters(
+            "paramwall_requests", "Requests by how they ended for the client.",
+            "route", "vendor", "stream", "outcome", "code",
+        )  # fmt: skip
+        self._verdicts = counters(
+            "paramwall_policy_verdicts", "Findings of the policy by clause and by what was done.",
+            "clause", "action", "param", "vendor",
+        )  # fmt: skip
+        self._upstream = counters(
+            "paramwall_upstream_requests", "Exchanges with a vendor by how they ended.", "vendor", "outcome", "code"
+        )
+        self._tokens = counters(
+            "paramwall_tokens", "Tokens by type, as the vendor's usage states them.", "vendor", "type"
+        )
+        self._usage_missing = counters("paramwall_usage_missing", "Complete answers without usage.", "vendor")
+        self._translations = counters(
+            "paramwall_mode_translations", "Requests whose mode switch was spelled anew for the vendor.", "vendor"
+        )
+        self._connections = counters(
+            "paramwall_upstream_connection_events", "What became of vendor connections.", "vendor", "event"
+        )
+        self._in_flight = Gauges("paramwall_requests_in_flight", "Requests under way.", ("vendor",), registry)
+        self._open_connections = Gauges(
+            "paramwall_upstream_connections", "Open vendor connections.", ("vendor",), registry
+        )
+        self.log_lines_dropped = counters(
+            "paramwall_log_lines_dropped", "Log lines dropped because the log's reader was slow."
+        ).labels()
+        self.tap_failures = counters(
+            "paramwall_tap_failures", "Finished exchanges that could not be read or handed on."
+        ).labels()
+        self._make_histograms(registry)
+        self._series: dict[tuple[str, str, bool], Series] = {}
+
+    def _make_histograms(self, registry: CollectorRegistry) -> None:
+        by_route, by_vendor = ("route", "vendor", "stream"), ("vendor", "stream")
+
+        def histograms(name: str, text: str, labels: tuple[str, ...], bounds: tuple[float, ...]) -> Histograms:
+            return Histograms(name, text, labels, bounds, registry)
+
+        self._duration = histograms(
+            "paramwall_request_duration_seconds",
+            "From the request's head to the last byte of its answer.",
+            by_route,
+            _DURATION_BUCKETS,
+        )
+        self._overhead = histograms(
+            "paramwall_overhead_seconds",
+            "Own time added before the request left: judging, editing, choosing a connection.",
+            by_vendor,
+            _OVERHEAD_BUCKETS,
+        )
+        self._upstream_duration = histograms(
+            "paramwall_upstream_duration_seconds",
+            "From the request sent to the vendor to the last byte of its answer.",
+            by_vendor,
+            _DURATION_BUCKETS,
+        )
+        self._first_token = histograms(
+            "paramwall_upstream_time_to_first_token_seconds",
+            "From the request sent to the first event that carries content, reasoning or a tool call.",
+            by_vendor,
+            _TTFT_BUCKETS,
+        )
+        self._per_token = histograms(
+            "paramwall_upstream_time_per_output_token_seconds",
+            "Mean time per output token after the first, by the vendor's own count.",
+            by_vendor,
+            _TPOT_BUCKETS,
+        )
+        self._gap = histograms(
+            "paramwall_upstream_max_chunk_gap_seconds",
+            "The longest silence within one answer.",
+            by_vendor,
+            _GAP_BUCKETS,
+        )
+        self.loop_lag = histograms(
+            "paramwall_event_loop_lag_seconds", "How late a timer of the worker's event loop fired.", (), _LAG_BUCKETS
+        ).labels()
+
+    def prepare(self, vendors: Iterable[str], routes: Iterable[str], verdicts: Iterable[tuple[str, str]]) -> None:
+        """Make the children of a configuration, so that what never happened reads as zero.
+
+        `verdicts` are (clause, param) pairs.
+        """
+        names, pairs = tuple(vendors), tuple(verdicts)
+        for vendor, route, stream in product(names, routes, (False, True)):
+            self.series(route, vendor, stream)
+            self.requests(route, vendor, stream, "ok", 200)
+        for vendor in names:
+            for outcome in UPSTREAM_OUTCOMES:
+                self.upstream(vendor, outcome, 200 if outcome == "ok" else 0)
+            for event in CONNECTION_EVENTS:
+                self.connection_event(vendor, event)
+            for kind in TOKEN_TYPES:
+                self.tokens(vendor, kind)
+            self.usage_missing(vendor)
+            self.in_flight(vendor)
+            self.open_connections(vendor)
+        for vendor, (clause, param), action in product(names, pairs, ACTIONS):
+            self.verdict(clause, action, param, vendor)
+
+    def series(self, route: str, vendor: str, stream: bool) -> Series:  # noqa: FBT001  (a label)
+        """The cells of one kind of request."""
+        found = self._series.get((route, vendor, stream))
+        if found is None:
+            label = "true" if stream else "false"
+            by_vendor = (self._overhead, self._upstream_duration, self._first_token, self._per_token, self._gap)
+            found = self._series[route, vendor, stream] = Series(
+                lambda outcome, status: self.requests(route, vendor, stream, outcome, status),
+                lambda outcome, status: self.upstream(vendor, outcome, status),
+                [self.tokens(vendor, kind) for kind in TOKEN_TYPES],
+                [self._duration.labels(route, vendor, label), *(family.labels(vendor, label) for family in by_vendor)],
+            )
+        return found
+
+    def requests(self, route: str, vendor: str, stream: bool, outcome: str, code: int) -> Cell:  # noqa: FBT001
+        """`paramwall_requests_total`; all arguments are from closed sets."""
+        return self._requests.labels(route, vendor, "true" if stream else "false", outcome, code_label(code))
+
+    def upstream(self, vendor: str, outcome: str, code: int) -> Cell:
+        """`paramwall_upstream_requests_total`."""
+        return self._upstream.labels(vendor, outcome, code_label(code))
+
+    def verdict(self, clause: str, action: str, param: str, vendor: str) -> Cell:
+        """`paramwall_policy_verdicts_total`."""
+        return self._verdicts.labels(clause, action, param, vendor)
+
+    def tokens(self, vendor: str, kind: str) -> Cell:
+        """`paramwall_tokens_total`."""
+        return self._tokens.labels(vendor, kind)
+
+    def usage_missing(self, vendor: str) -> Cell:
+        """`paramwall_usage_missing_total`."""
+        return self._usage_missing.labels(vendor)
+
+    def mode_translations(self, vendor: str) -> Cell:
+        """`paramwall_mode_translations_total`."""
+        return self._translations.labels(vendor)
+
+    def connection_event(self, vendor: str, event: str) -> Cell:
+        """`paramwall_upstream_connection_events_total`."""
+        return self._connections.labels(vendor, event)
+
+    def in_flight(self, vendor: str) -> Cell:
+        """`paramwall_requests_in_flight`."""
+        return self._in_flight.labels(vendor)
+
+    def open_connections(self, vendor: str) -> Cell:
+        """`paramwall_upstream_connections`."""
+        return self._open_connections.labels(vendor)

@@ -1,0 +1,107 @@
+"""reasoning-history: earlier tool calls come with the reasoning that led to them.
+
+```yaml
+- id: reasoning-missing-in-history
+  kind: reasoning-history
+  source: ...
+```
+
+While thinking, an assistant message with tool calls must carry `reasoning_content`; an empty string will do. repair:
+the message's `reasoning` (the engines' spelling) is copied when it is a string, else an empty string is added; no
+other message changes by a byte. strict: refused in the official wording, `thinking is enabled but reasoning_content is
+missing in assistant tool call message at index N`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from proxy.contract.envelope import Raw, members_of
+from proxy.contract.mode import Mode
+from proxy.policy.clauses.clause import BodyClause, Scope
+from proxy.policy.verdict import Finding
+
+_ABSENT: Final = Raw(b"null")
+
+
+class _Turn(msgspec.Struct, gc=False):
+    """What one message says about itself; the rest is skipped, not built."""
+
+    role: Any = None
+    tool_calls: Raw = _ABSENT
+    reasoning_content: Raw = _ABSENT
+
+
+# One pass over the bytes costs no more than searching them for a name would, and no escape can hide from it.
+_turns: Final = msgspec.json.Decoder(list[_Turn]).decode
+_items: Final = msgspec.json.Decoder(list[Raw]).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningHistory(BodyClause):
+    """Thinking needs the reasoning of earlier tool calls."""
+
+    kind: Literal["reasoning-history"] = "reasoning-history"
+
+    @property
+    def governed(self) -> tuple[str, ...]:
+        """The conversation."""
+        return ("messages",)
+
+    def judge_body(self, members: Mapping[str, Raw], scope: Scope) -> Finding | None:
+        """One finding for all messages that lack it, repaired by adding it to each."""
+        messages = members.get("messages")
+        if messages is None or scope.mode is not Mode.THINKING:
+            return None
+        text = bytes(messages)
+        # The name tool_calls needs one of these two bytes; looking for a byte costs a tenth of reading the messages.
+        if b"_" not in text and b"\\" not in text:
+            return None
+        try:
+            turns = _turns(text)
+        except msgspec.ValidationError:
+            return None  # not a list of objects: nothing any vendor reads as a conversation
+        missing = [i for i, turn in enumerate(turns) if _lacks_reasoning(turn)]
+        return self._finding(messages, missing) if missing else None
+
+    def _finding(self, messages: Raw, missing: list[int]) -> Finding:
+        items = _items(messages)
+        copied: list[int] = []
+        for i in missing:
+            turn = members_of(items[i], f"messages[{i}]")
+            own = turn.get("reasoning", _ABSENT)
+            if bytes(own).startswith(b'"'):
+                copied.append(i)
+            turn["reasoning_content"] = own if i in copied else Raw(b'""')
+            items[i] = Raw(_encode(turn))
+        added = [i for i in missing if i not in copied]
+        receipts = [_receipt(added, '""')] * bool(added) + [_receipt(copied, "reasoning")] * bool(copied)
+        return Finding(
+            self.id,
+            f"messages[{missing[0]}].reasoning_content",
+            "thinking is enabled but reasoning_content is missing in assistant tool call message at index "
+            f"{missing[0]}",
+            "nothing",
+            "a string, which may be empty",
+            f"send back the reasoning_content that came with the tool call at index {missing[0]}, or an empty string",
+            {"messages": _encode(items)},
+            ";".join(receipts),
+        )
+
+
+def _lacks_reasoning(turn: _Turn) -> bool:
+    # SGLang reads the role in any case (srt/entrypoints/openai/protocol.py).
+    if not isinstance(turn.role, str) or turn.role.lower() != "assistant":
+        return False
+    calls = bytes(turn.tool_calls)
+    return calls.startswith(b"[") and bool(calls[1:-1].strip()) and bytes(turn.reasoning_content) == b"null"
+
+
+def _receipt(indexes: list[int], source: str) -> str:
+    named = ",".join(map(str, indexes[:8])) + (",.." if len(indexes) > 8 else "")
+    return f"messages[{named}].reasoning_content=+{source}"

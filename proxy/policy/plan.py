@@ -1,0 +1,219 @@
+"""A policy compiled for one vendor: every look-up, default and order resolved when configuration is loaded.
+
+Here: the Plan and its making. Not here: what a request makes of it (decide.py), what a clause finds (clauses/).
+Invariant: compiling is deterministic and cannot fail on a document that was read (document.py).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
+
+from proxy.contract.envelope import fold_short
+from proxy.contract.mode import SWITCH_MEMBERS, Mode
+from proxy.contract.profile import Profile
+from proxy.policy.clauses import CLAUSES
+from proxy.policy.clauses.clause import BodyClause, Clause, Contract, MemberClause, NameClause, Scope
+from proxy.policy.document import OtherModels, PolicyDocument
+from proxy.policy.known import KNOWN_MEMBERS
+from proxy.policy.verdict import Enforcement, Finding, Route
+
+MODEL_NOT_COVERED: Final = "model-not-covered"
+MALFORMED_CODES: Final = (
+    "body-too-deep",
+    "member-folds-to-known",
+    "member-name-too-long",
+    "member-repeated",
+    "mode-switch-unknown",
+    "mode-switches-contradict",
+    "model-not-a-name",
+    "number-out-of-range",
+    "value-too-large",
+)
+"""Every code of a MalformedBody that `decide` may raise."""
+NULL: Final = b"null"
+"""A member that is null is as good as absent."""
+
+
+_C = TypeVar("_C", bound=Clause)
+_REMEMBERED: Final = 256
+"""Findings kept per clause, member and mode: clients send the same few values again and again."""
+_SHORT: Final = 24
+"""Longest raw value whose finding is kept, so that what is kept stays small."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberJudge:
+    """One clause as it judges one member. `action` is the enforcement that holds for it, `rank` its place in the order
+    of findings, `lawful` the raw values that need no judging; `ask` judges a value, `recall` does so with a memory.
+    """
+
+    ask: Callable[[bytes], Finding | None]
+    recall: Callable[[bytes], Finding | None]
+    action: Enforcement
+    rank: int
+    lawful: frozenset[bytes]
+
+    def judge(self, raw: bytes) -> Finding | None:
+        """What is wrong with a raw value that is not among `lawful`. Raises MalformedBody."""
+        return self.recall(raw) if len(raw) <= _SHORT else self.ask(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge(Generic[_C]):
+    """One clause that judges more than a member; `action` and `rank` as above."""
+
+    clause: _C
+    action: Enforcement
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A member to be supplied when it is absent."""
+
+    member: str
+    finding: Finding
+    action: Enforcement
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything that judges one route in one mode. A known member that no clause judges has no judges; `folded` finds
+    the twins of all known members.
+    """
+
+    scope: Scope
+    members: Mapping[str, tuple[MemberJudge, ...]]
+    fills: tuple[Fill, ...]
+    bodies: tuple[Judge[BodyClause], ...]
+    names: tuple[Judge[NameClause], ...]
+    folded: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A policy compiled for one vendor: everything resolved, so that a request costs little.
+
+    `hash8` are 8 hex digits of SHA-256 over the document, the enforcement and the contract in force. `clause_ids` are
+    all ids that a finding or a MalformedBody of a judgement may carry, `params` the members a finding may be about,
+    `pairs` which clause may speak of which of them ("other": a name that nobody knows).
+    """
+
+    name: str
+    hash8: str
+    enforcement: Enforcement
+    clause_ids: tuple[str, ...]
+    params: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    profile: Profile
+    default_mode: Mode
+    mode_fixed: bool
+    reject_other_models: bool
+    exact_models: frozenset[bytes]
+    model_pattern: re.Pattern[str]
+    tables: Mapping[Route, Mapping[Mode, Table]]
+    made_from: tuple[PolicyDocument, Profile, Enforcement | None, str | None]
+    """What to compile again: a plan crosses to another process as this."""
+
+    def __reduce__(self) -> tuple[Callable[..., Plan], tuple[object, ...]]:
+        return compile_plan, self.made_from
+
+    @property
+    def label(self) -> str:
+        """How receipts name the plan: kimi-k2.6@1a2b3c4d."""
+        return f"{self.name}@{self.hash8}"
+
+
+def compile_plan(
+    document: PolicyDocument,
+    profile: Profile,
+    enforcement: Enforcement | None = None,
+    contract: str | None = None,
+) -> Plan:
+    """Compile `document` for the vendor of `profile`, whose own names for the model are covered too.
+
+    `enforcement` and `contract` override what the document says. Raises ValueError for an unknown contract.
+    """
+    in_force = Contract(contract) if contract is not None else document.contract
+    firmly = enforcement or document.enforcement
+    clauses = [clause for clause in _ordered(document) if clause.contract in (None, in_force)]
+    names = [*document.models, *profile.models.get(document.name, ())]
+    governed = frozenset(name for clause in clauses for name in clause.governed)
+    other_models = document.other_models or (OtherModels.REJECT if firmly is Enforcement.STRICT else OtherModels.PASS)
+    return Plan(
+        name=document.name,
+        hash8=_hash8(document, firmly, in_force),
+        enforcement=firmly,
+        clause_ids=(*(clause.id for clause in clauses), MODEL_NOT_COVERED, *MALFORMED_CODES),
+        params=tuple(sorted(governed | SWITCH_MEMBERS | {"model"})),
+        pairs=(*_pairs(clauses), (MODEL_NOT_COVERED, "model")),
+        profile=profile,
+        default_mode=document.mode.default,
+        mode_fixed=document.mode.fixed,
+        reject_other_models=other_models is OtherModels.REJECT,
+        exact_models=frozenset(json.dumps(name).encode() for name in names if not re.search(r"[*?\[]", name)),
+        model_pattern=re.compile("|".join(fnmatch.translate(fold_short(name)) for name in names)),
+        tables={route: {mode: _table(clauses, route, mode, firmly) for mode in Mode} for route in Route},
+        made_from=(document, profile, enforcement, contract),
+    )
+
+
+def _ordered(document: PolicyDocument) -> list[Clause]:
+    """Clauses in the order of their kinds, and in the document's own order within one kind."""
+    return sorted(document.clauses, key=lambda clause: CLAUSES.index(type(clause)))
+
+
+def _pairs(clauses: list[Clause]) -> Iterator[tuple[str, str]]:
+    for clause in clauses:
+        for member in ("other",) if isinstance(clause, NameClause) else clause.governed:
+            yield clause.id, member
+
+
+def _action(clause: Clause, enforcement: Enforcement) -> Enforcement:
+    """A clause's own enforcement holds, but a dry run stays one."""
+    return enforcement if enforcement is Enforcement.OBSERVE else clause.enforcement or enforcement
+
+
+def _table(clauses: list[Clause], route: Route, mode: Mode, enforcement: Enforcement) -> Table:
+    ranked = [(rank, clause) for rank, clause in enumerate(clauses) if route in clause.routes]
+    governed = frozenset(name for _, clause in ranked for name in clause.governed)
+    scope = Scope(mode, governed, {fold_short(name): name for name in governed | SWITCH_MEMBERS | {"model"}})
+    members: dict[str, tuple[MemberJudge, ...]] = dict.fromkeys(KNOWN_MEMBERS | SWITCH_MEMBERS | governed, ())
+    fills: list[Fill] = []
+    bodies: list[Judge[BodyClause]] = []
+    names: list[Judge[NameClause]] = []
+    for rank, clause in ranked:
+        action = _action(clause, enforcement)
+        if isinstance(clause, MemberClause):
+            for member in clause.governed:
+                members[member] += (_member_judge(clause, member, scope, action, rank),)
+                finding = clause.fill(member, scope)
+                if finding is not None:
+                    fills.append(Fill(member, finding, action, rank))
+        elif isinstance(clause, BodyClause):
+            bodies.append(Judge(clause, action, rank))
+        elif isinstance(clause, NameClause):
+            names.append(Judge(clause, action, rank))
+    members = dict.fromkeys((name for judge in names for name in judge.clause.known), ()) | members
+    folded = {fold_short(name): name for name in members}
+    return Table(scope, members, tuple(fills), tuple(bodies), tuple(names), folded)
+
+
+def _member_judge(clause: MemberClause, member: str, scope: Scope, action: Enforcement, rank: int) -> MemberJudge:
+    def ask(raw: bytes) -> Finding | None:
+        return clause.judge(member, raw, scope)
+
+    return MemberJudge(ask, lru_cache(_REMEMBERED)(ask), action, rank, clause.lawful(scope) | {NULL})
+
+
+def _hash8(document: PolicyDocument, enforcement: Enforcement, contract: Contract) -> str:
+    text = json.dumps([document.model_dump(mode="json"), enforcement, contract], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,75 @@
+"""The admin port: `/metrics`, `/healthz`, `/readyz`, `/status`; the proxy port has none of them.
+
+Not here: what the answers say (status.py, merge.py). Invariant: nothing here changes anything, and nothing a request
+holds reaches a template, a path or a command; the only input read is the Accept header of `/metrics`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics import exposition as openmetrics
+
+_OPENMETRICS: Final = "application/openmetrics-text"
+_NOT_FOUND: Final = "not found; this port answers GET /metrics, /healthz, /readyz and /status\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the port shows. `refresh` has new reports of the workers; `not_ready` is the reason, or "" when ready."""
+
+    registry: CollectorRegistry
+    refresh: Callable[[], Awaitable[None]]
+    not_ready: Callable[[], str]
+    status: Callable[[], dict[str, object]]
+
+
+async def serve(sock: socket.socket, views: Views) -> web.AppRunner:
+    """Answer on a listening socket until the runner is cleaned up."""
+    runner = web.AppRunner(application(views), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.SockSite(runner, sock).start()
+    return runner
+
+
+def application(views: Views) -> web.Application:
+    """The four resources; anything else is a 404 that names them."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        await views.refresh()
+        # Two renderers are all there are; the parameters of the Accept header are left unread.
+        if _OPENMETRICS in ",".join(request.headers.getall("Accept", ())):
+            exposition = openmetrics.generate_latest(views.registry)  # type: ignore[no-untyped-call]  # it has no types
+            return _answer(exposition, openmetrics.CONTENT_TYPE_LATEST)
+        return _answer(generate_latest(views.registry), CONTENT_TYPE_PLAIN_0_0_4)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        reason = views.not_ready()
+        return web.Response(text=f"not ready: {reason}\n" if reason else "ready\n", status=503 if reason else 200)
+
+    async def status(_: web.Request) -> web.Response:
+        await views.refresh()
+        return _answer(orjson.dumps(views.status(), option=orjson.OPT_APPEND_NEWLINE), "application/json")
+
+    async def anything_else(_: web.Request) -> web.Response:
+        return web.Response(text=_NOT_FOUND, status=404)
+
+    app = web.Application()
+    for path, handler in (("/metrics", metrics), ("/healthz", healthz), ("/readyz", readyz), ("/status", status)):
+        app.router.add_get(path, handler)
+    app.router.add_route("*", "/{anything:.*}", anything_else)
+    return app
+
+
+def _answer(body: bytes, content_type: str) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})

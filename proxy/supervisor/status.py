@@ -1,0 +1,123 @@
+"""What the operator is told about the running proxy: the lines at start and the members of `/status`.
+
+Not here: writing and serving them. Invariant: of the configuration only names, hosts, profiles, labels and counts are
+told; never a key, a hash of one, a path of a key file or an URL's user part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from proxy import __version__
+from proxy.config.values import Config, Vendor
+from proxy.supervisor.child import Child
+from proxy.supervisor.crew import Crew, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The last attempt to load the configuration; `error` is empty when it succeeded. `at_s` is Unix time."""
+
+    at_s: float
+    cause: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the process stands: bound addresses, its configuration, the last attempt to load one."""
+
+    config: Config
+    listen: tuple[str, ...]
+    admin: str
+    loading: Loading
+    uptime_s: float
+    phase: str
+
+
+def urls(config: Config, listen: Sequence[str]) -> list[str]:
+    """What clients put into `base_url`, without the `/v1`."""
+    return [f"{'http' if config.tls is None else 'https'}://{where}" for where in listen]
+
+
+def opening_lines(config: Config, listen: Sequence[str], admin: str) -> Iterator[str]:
+    """What is printed at start, before the workers accept."""
+    yield f"version {__version__}, configuration {config.hash}"
+    yield f"listening on {' and '.join(urls(config, listen))}"
+    yield f"admin on http://{admin} (/metrics, /healthz, /readyz, /status)"
+    for vendor in config.vendors:
+        yield f"vendor {vendor.name}: {place_of(vendor)}, profile {vendor.profile.name}, {credentials_of(vendor)}"
+        yield f"policy for {vendor.name}: {vendor.plan.label}, {vendor.plan.enforcement}"
+    if config.clients:
+        yield f"clients: {len(config.clients)}, by key"
+
+
+def place_of(vendor: Vendor) -> str:
+    """Scheme, host, port where it is not the usual one, and path of a vendor."""
+    host = f"[{vendor.host}]" if ":" in vendor.host else vendor.host
+    usual = {"http": 80, "https": 443}.get(vendor.scheme) == vendor.port
+    return f"{vendor.scheme}://{host}{'' if usual else f':{vendor.port}'}{vendor.path}"
+
+
+def credentials_of(vendor: Vendor) -> str:
+    """Whose credential the vendor sees."""
+    return "credentials pass through" if vendor.api_key is None else "credential held by the proxy"
+
+
+def members(running: Running, crew: Crew, now_s: float) -> dict[str, object]:
+    """The members of `/status`; `now_s` is the crew's clock."""
+    config = running.config
+    return {
+        "version": __version__,
+        "phase": running.phase,
+        "uptime_s": round(running.uptime_s, 1),
+        "listen": urls(config, running.listen),
+        "admin": f"http://{running.admin}",
+        "config": {
+            "hash": config.hash,
+            "last_load": {
+                "at": _time(running.loading.at_s),
+                "cause": running.loading.cause,
+                "successful": not running.loading.error,
+                "error": running.loading.error or None,
+            },
+        },
+        "vendors": [
+            {
+                "name": vendor.name,
+                "host": vendor.host,
+                "url": place_of(vendor),
+                "profile": vendor.profile.name,
+                "policy": vendor.plan.label,
+                "enforcement": str(vendor.plan.enforcement),
+                "credentials": "pass" if vendor.api_key is None else "held",
+            }
+            for vendor in config.vendors
+        ],
+        "in_flight": crew.in_flight(),
+        "workers": [_worker(child, _place_of(child, crew.places), now_s) for child in crew.children],
+    }
+
+
+def _place_of(child: Child, places: Sequence[Place]) -> Place | None:
+    return next((place for place in places if place.child is child), None)
+
+
+def _worker(child: Child, place: Place | None, now_s: float) -> dict[str, object]:
+    """A worker that is leaving has lost its place to its successor."""
+    return {
+        "pid": child.pid,
+        "place": None if place is None else place.number,
+        "state": str(child.state),
+        "in_flight": child.in_flight,
+        "restarts": None if place is None else place.restarts,
+        "uptime_s": round(now_s - child.started_s, 1),
+        "resident_bytes": child.usage.resident_bytes,
+        "loop_lag_s": 0.0 if child.report is None else round(child.report.loop_lag_s, 4),
+    }
+
+
+def _time(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,161 @@
+"""Admission: who asks, for which vendor, and is there room. Decided from the head alone, before a byte of body is read.
+
+Not here: the body's size while it arrives (body.py). Invariant: a permit that was taken is given back exactly once,
+whatever becomes of the request; no decision depends on anything that can wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.config.values import Client, Limits
+from proxy.wire.problems import Problem, Refused
+
+RETRY_AFTER: Final = {"Retry-After": "1"}
+"""Seconds. OpenAI's SDKs wait as told up to 120 s and retry 429 and 503 by themselves."""
+
+_UNAUTHORIZED: Final = Problem(
+    401,
+    "client-key-unknown",
+    "the key in the Authorization header is not known to this proxy",
+    "send `Authorization: Bearer KEY` with a key listed under `clients` in the proxy's configuration",
+    type="invalid_authentication_error",
+    headers={"WWW-Authenticate": "Bearer"},
+)
+_BUSY: Final = Problem(
+    503,
+    "proxy-busy",
+    "the proxy has no room for another request",
+    "retry later or raise limits.in_flight",
+    type="server_error",
+    headers=RETRY_AFTER,
+)
+_VENDOR_BUSY: Final = Problem(
+    503,
+    "vendor-busy",
+    "as many requests as allowed are under way at this vendor",
+    "retry later or raise its max_in_flight",
+    type="server_error",
+    headers=RETRY_AFTER,
+)
+_CLIENT_BUSY: Final = Problem(
+    429,
+    "client-busy",
+    "this key has as many requests under way as it may have",
+    "wait for one to end or raise max_in_flight",
+    type="rate_limit_reached_error",
+    headers=RETRY_AFTER,
+)
+_BODIES_FULL: Final = Problem(
+    503,
+    "bodies-full",
+    "too many bytes of request bodies are under way",
+    "retry later or raise limits.body_bytes_in_flight",
+    type="server_error",
+    headers=RETRY_AFTER,
+)
+
+
+class Count:
+    """How many are under way, and how many may be (None: no limit)."""
+
+    __slots__ = ("limit", "now")
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self.now = 0
+
+    def full(self) -> bool:
+        """Whether another one would be one too many."""
+        return self.limit is not None and self.now >= self.limit
+
+
+@dataclass(slots=True)
+class Permit:
+    """Leave to proceed; `release` gives it back."""
+
+    counts: tuple[Count, ...]
+    bodies: Count
+    body_bytes: int = 0
+
+    def hold_body(self, size: int) -> None:
+        """Count `size` more bytes of body as under way; raises Refused when that is too much."""
+        if self.bodies.limit is not None and self.bodies.now + size > self.bodies.limit:
+            raise Refused(_BODIES_FULL, "shed")
+        self.bodies.now += size
+        self.body_bytes += size
+
+    def drop_body(self) -> None:
+        """The body has left, or never will."""
+        self.bodies.now -= self.body_bytes
+        self.body_bytes = 0
+
+    def release(self) -> None:
+        """Give everything back; once."""
+        self.drop_body()
+        for count in self.counts:
+            count.now -= 1
+        self.counts = ()
+
+
+class Admission:
+    """The limits of one worker. Counts outlive a reload: `update` changes the limits, not what is under way."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.total = Count(limits.in_flight)
+        self.bodies = Count(limits.body_bytes_in_flight)
+        self._vendors: dict[str, Count] = {}
+        self._clients: dict[str, Count] = {}
+
+    def update(self, limits: Limits, vendors: Sequence[tuple[str, int | None]], clients: Sequence[Client]) -> None:
+        """Take over the limits of a new configuration."""
+        self.total.limit = limits.in_flight
+        self.bodies.limit = limits.body_bytes_in_flight
+        for name, limit in vendors:
+            self._vendors.setdefault(name, Count(limit)).limit = limit
+        for client in clients:
+            self._clients.setdefault(client.name, Count(client.max_in_flight)).limit = client.max_in_flight
+
+    def counter(self, vendor: str) -> Callable[[], float]:
+        """How many requests are under way at a vendor, for a gauge."""
+        count = self._vendors[vendor]
+        return lambda: count.now
+
+    def admit(self, vendor: str, client: Client | None) -> Permit:
+        """A permit, or Refused with 429 (the client's own limit) or 503 (ours, the vendor's)."""
+        own = self._clients[client.name] if client is not None else None
+        if own is not None and own.full():
+            raise Refused(_CLIENT_BUSY, "shed")
+        if self.total.full():
+            raise Refused(_BUSY, "shed")
+        at_vendor = self._vendors[vendor]
+        if at_vendor.full():
+            raise Refused(_VENDOR_BUSY, "shed")
+        counts = (self.total, at_vendor) if own is None else (self.total, at_vendor, own)
+        for count in counts:
+            count.now += 1
+        return Permit(counts, self.bodies)
+
+
+def identify(clients: Sequence[Client], credential: bytes) -> Client | None:
+    """The client a key belongs to; None when no clients are configured. Raises Refused with 401.
+
+    Every configured digest is compared, each in constant time, so neither the time nor the answer tells a key that is
+    nearly right from one that is not.
+    """
+    if not clients:
+        return None
+    scheme, _, key = credential.partition(b" ")
+    text = key.strip() if scheme.lower() == b"bearer" else credential.strip()
+    digest = hashlib.sha256(text).digest()
+    found: Client | None = None
+    for client in clients:
+        if hmac.compare_digest(client.key_sha256, digest):
+            found = client
+    if found is None:
+        raise Refused(_UNAUTHORIZED)
+    return found

@@ -1,0 +1,244 @@
+"""Everything of aiohttp that is used beneath its public surface, and the self-test that it is still there.
+
+aiohttp's server parses requests and owns the client's connection; its request and response objects are stepped over,
+because an answer is written straight from the vendor's read into the client's transport. Not here: anything else; no
+other module names a private attribute of aiohttp. Invariant: `verify()` fails the start of a worker when aiohttp
+changed under us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, cast
+
+import aiohttp
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+WRITE_HIGH_WATER: Final = 32 * 1024
+"""Bytes waiting for a slow client before its vendor is no longer read. With the kernel's own buffers a reader that
+never reads costs less than 256 KiB (bench: stuck readers)."""
+
+
+class Reader(Protocol):
+    """What stands behind a client's connection while an answer is on its way."""
+
+    def pause(self) -> None:
+        """The client is slow: stop reading from the vendor."""
+
+    def resume(self) -> None:
+        """The client caught up."""
+
+    def client_gone(self) -> None:
+        """The client's connection is lost: release the vendor now."""
+
+
+class Request:
+    """One request as aiohttp's parser read it. `content` is its body; `target` the request target as received."""
+
+    __slots__ = ("connection", "content", "fields", "http_1_0", "http_1_1", "keep_alive", "method", "target")
+
+    def __init__(self, connection: Connection, message: RawRequestMessage, content: StreamReader) -> None:
+        self.connection = connection
+        self.content = content
+        self.method = message.method
+        self.target = message.path
+        self.fields = message.raw_headers
+        self.http_1_1 = message.version == HttpVersion11
+        self.http_1_0 = not self.http_1_1 and message.version == HttpVersion10
+        # After an upgrade that is not taken up, aiohttp's parser reads no further request.
+        self.keep_alive = not message.should_close and not message.upgrade
+
+
+class Connection(RequestHandler):
+    """One client connection: aiohttp's, with flow control towards the vendor and a deadline for the head."""
+
+    __slots__ = ("front", "head_timer", "reader")
+
+    front: Front
+    reader: Reader | None
+    head_timer: asyncio.TimerHandle | None
+
+    def __init__(self, front: Front, **options: Any) -> None:  # noqa: ANN401  (aiohttp's own options)
+        super().__init__(front, **options)
+        self.front = front
+        self.reader = None
+        self.head_timer = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bound what may wait for a slow reader."""
+        super().connection_made(transport)
+        cast("asyncio.WriteTransport", transport).set_write_buffer_limits(high=WRITE_HIGH_WATER)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Release the vendor before anything else happens."""
+        if self.reader is not None:
+            self.reader.client_gone()
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads slower than the vendor writes."""
+        super().pause_writing()
+        if self.reader is not None:
+            self.reader.pause()
+
+    def resume_writing(self) -> None:
+        """The client caught up."""
+        super().resume_writing()
+        if self.reader is not None:
+            self.reader.resume()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; a head that stays unfinished gets a deadline (aiohttp has only its keep-alive timer for that)."""
+        super().data_received(data)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            if self.head_timer is None and data:
+                self.head_timer = self._loop.call_later(self.front.head_timeout_s, self._head_late)
+        elif self.head_timer is not None:
+            self._stop_head_timer()
+
+    async def start(self) -> None:
+        """Serve requests in their order, in the one task of this connection.
+
+        aiohttp's own loop makes a task, a request and a response object for each; that is half of what a small request
+        costs, and an answer that is written by its relay needs none of them.
+        """
+        front = self.front
+        try:
+            while not self._force_close and not self._close:
+                message, content = await self._next_message()
+                if isinstance(message, _ErrInfo):
+                    self.write(front.on_error(message.status, message.exc))
+                    break
+                self._request_in_progress = True
+                keep = await front.serve(Request(self, message, content))
+                self._request_in_progress = False
+                if not content.is_eof():
+                    await self._discard(content)
+                if not keep or not content.is_eof():
+                    break
+                self._rest()
+        except Exception as error:
+            front.on_fault(error)
+        finally:
+            self._request_in_progress = False
+            if self._handler_waiter is not None and not self._handler_waiter.done():
+                self._handler_waiter.set_result(None)
+        if self.transport is not None:
+            self.transport.close()
+
+    async def _next_message(self) -> tuple[Any, StreamReader]:
+        if not self._messages:
+            waiter = self._waiter = self._loop.create_future()
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+        message, content = self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        return message, content
+
+    def _rest(self) -> None:
+        """Wait for the next request, but not for ever."""
+        close_at = self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._keepalive = True
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(close_at, self._process_keepalive)
+
+    async def _discard(self, content: StreamReader) -> None:
+        """Read and drop what is left of a refused body for a while: closing at once would reset the refusal away."""
+        try:
+            async with asyncio.timeout(self._lingering_time):
+                while not content.is_eof():
+                    await content.readany()
+        except (TimeoutError, web.RequestPayloadError, HttpProcessingError):
+            pass
+
+    def write(self, answer: bytes) -> None:
+        """Send bytes of our own, if anybody is left to read them."""
+        if self.transport is not None:
+            self.transport.write(answer)
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401  (aiohttp's signature)
+        """What aiohttp would log may hold the client's bytes, so only the exception itself is passed on."""
+        exc = kw.get("exc_info")
+        if isinstance(exc, BaseException):
+            self.front.on_fault(exc)
+
+    def _stop_head_timer(self) -> None:
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
+
+    def _head_late(self) -> None:
+        self.head_timer = None
+        if self.transport is not None:
+            self.transport.write(self.front.late_head)
+        self.force_close()
+
+
+class Front(web.Server):
+    """aiohttp's low-level server with our connections: no router, no middleware, no access log.
+
+    `serve` handles one request and says whether its connection lives on. `on_error` gives the answer to a request that
+    could not be read; `on_fault` is told of our own defects.
+    """
+
+    def __init__(
+        self,
+        serve: Callable[[Request], Awaitable[bool]],
+        *,
+        on_error: Callable[[int, BaseException | None], bytes],
+        on_fault: Callable[[BaseException], None],
+        head_timeout_s: float,
+        late_head: bytes,
+        **options: Any,  # noqa: ANN401  (aiohttp's own options)
+    ) -> None:
+        super().__init__(_never, handler_cancellation=True, **options)
+        self.serve = serve
+        self.on_error = on_error
+        self.on_fault = on_fault
+        self.head_timeout_s = head_timeout_s
+        self.late_head = late_head
+
+    def __call__(self) -> RequestHandler:
+        """A new connection (a protocol factory for `loop.create_server`)."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+async def _never(request: web.BaseRequest) -> web.StreamResponse:
+    """Aiohttp asks for a handler; Connection.start never calls it."""
+    raise NotImplementedError
+
+
+def too_long(exc: BaseException | None) -> bool:
+    """Whether a head was refused for its size."""
+    return isinstance(exc, LineTooLong)
+
+
+def verify() -> None:
+    """Raise RuntimeError unless the aiohttp at hand is the one this module was written for."""
+    version = tuple(int(part) for part in aiohttp.__version__.split(".")[:3] if part.isdigit())
+    if not (3, 14, 5) <= version < (3, 15):
+        raise RuntimeError(f"aiohttp {aiohttp.__version__} is installed; allowed: >=3.14.5,<3.15. {_REMEDY}")
+    if HttpRequestParser.__module__ != "aiohttp._http_parser":
+        raise RuntimeError(f"aiohttp's C parser is missing (is AIOHTTP_NO_EXTENSIONS set?). {_REMEDY}")
+    missing = [name for name in _PRIVATE if not hasattr(RequestHandler, name)]
+    if missing:
+        raise RuntimeError(f"aiohttp.web.RequestHandler has no {', '.join(missing)}. {_REMEDY}")
+
+
+_PRIVATE: Final = (
+    *("_buffer_paused", "_close", "_force_close", "_handler_waiter", "_keepalive", "_keepalive_handle", "_loop"),
+    *("_keepalive_timeout", "_lingering_time", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time"),
+    *("_parser", "_process_keepalive", "_request_in_progress", "_resume_reading_if_drained", "_waiter"),
+)
+_REMEDY: Final = "hint: reinstall with `pip install -c constraints.txt -e .`"

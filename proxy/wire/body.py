@@ -1,0 +1,109 @@
+"""Reading a request's body: whole, bounded in size and in time.
+
+Not here: what is in it. Invariant: a body that is too large is refused before it is read where its length is announced,
+and a body that trickles is cut off; what is returned is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from proxy.config.values import Limits
+from proxy.wire.admission import Permit
+from proxy.wire.deadlines import Deadlines
+from proxy.wire.problems import Problem, Refused
+
+FLOOR_AFTER_S: Final = 10.0
+"""How long a body may arrive at any rate before the floor (`limits.body_floor_bytes_per_s`) applies."""
+READ_BUFFER: Final = 256 * 1024
+"""Bytes of a body that aiohttp reads ahead; it stops reading a fast sender at twice this."""
+
+
+class Arrival:
+    """One body on its way. `announced` is its Content-Length, if it has one."""
+
+    __slots__ = ("_announced", "_clock", "_content", "_limits", "_permit", "_started")
+
+    def __init__(
+        self,
+        content: StreamReader,
+        announced: int | None,
+        limits: Limits,
+        permit: Permit,
+        clock: Callable[[], float],
+    ) -> None:
+        self._content = content
+        self._announced = announced
+        self._limits = limits
+        self._permit = permit
+        self._clock = clock
+        self._started = 0.0
+
+    def taken(self) -> bytes:
+        """A body that is here already. Raises Refused (413 too large, 400 broken framing, 503 no room)."""
+        try:
+            body = self._content.read_nowait()
+        except (web.RequestPayloadError, HttpProcessingError):
+            raise Refused(_BROKEN) from None
+        self._hold(len(body))
+        return body
+
+    async def awaited(self, deadlines: Deadlines) -> bytes:
+        """A body that is still coming. Raises Refused as `taken` does, and with 408 when it comes too slowly."""
+        if self._announced is not None:
+            self._hold(self._announced)
+        self._started = self._clock()
+        deadlines.active.add(self)
+        try:
+            if self._announced is not None and self._announced <= 2 * READ_BUFFER:
+                await self._content.wait_eof()
+                return self._content.read_nowait()
+            return await self._gathered()
+        except (web.RequestPayloadError, HttpProcessingError):
+            raise Refused(_BROKEN) from None
+        finally:
+            deadlines.active.discard(self)
+
+    async def _gathered(self) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while not self._content.at_eof():
+            part = await self._content.readany()
+            parts.append(part)
+            size += len(part)
+            self._hold(size)
+        return b"".join(parts)
+
+    def _hold(self, size: int) -> None:
+        if size > self._limits.body_bytes:
+            raise Refused(_too_large(self._limits))
+        if size > self._permit.body_bytes:
+            self._permit.hold_body(size - self._permit.body_bytes)
+
+    def check(self) -> None:
+        """Refuse a body that is late, or that trickles."""
+        elapsed, limits = self._clock() - self._started, self._limits
+        floor = limits.body_floor_bytes_per_s * (elapsed - FLOOR_AFTER_S)
+        if elapsed > limits.body_timeout_s or (elapsed > FLOOR_AFTER_S and self._content.total_bytes < floor):
+            self._content.set_exception(Refused(_TOO_SLOW))
+
+
+def _too_large(limits: Limits) -> Problem:
+    return Problem(
+        413,
+        "body-too-large",
+        f"the body is larger than {limits.body_bytes} bytes",
+        "send a smaller body or raise limits.body_bytes",
+    )
+
+
+_TOO_SLOW: Final = Problem(
+    408, "body-too-slow", "the body arrived too slowly", "send it faster; see limits.body_timeout"
+)
+_BROKEN: Final = Problem(
+    400, "http-malformed", "the body's framing is broken", "send a correct Content-Length or chunked body"
+)

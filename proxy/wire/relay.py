@@ -1,0 +1,298 @@
+"""The answer on its way from the vendor's read to the client's transport.
+
+A Relay is what llhttp calls while one answer arrives. It builds the client's head, re-frames the body and writes each
+read of the vendor at once, without a task switch. Not here: connections and who owns them (vendor_leg.py), deadlines.
+
+Invariants: the bytes of the body are the vendor's; only their framing is ours. A body that the vendor did not finish is
+never ended: the client's connection is aborted instead (RFC 9112 section 8). Nothing after the end of this answer is
+taken for part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import httptools
+
+from proxy.wire.capture import WHOLE_JSON, Capture
+from proxy.wire.headers import AnswerHead, read_answer_fields
+
+MAX_HEAD_FIELDS: Final = 256
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Bounds on a vendor's head; CDNs in front of vendors send up to a few KiB."""
+MAX_HELD_ERROR: Final = 256 * 1024
+"""An error body that is held back to remove the proxy's own key from it."""
+_JOIN_BELOW: Final = 16 * 1024
+"""Pieces below this size are cheaper to join than to hand to writev."""
+
+_STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class Framing(StrEnum):
+    """How the vendor delimits its body (RFC 9112 section 6.3)."""
+
+    NONE = "none"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    EOF = "eof"
+
+
+class BrokenAnswer(ValueError):
+    """The vendor's answer is not HTTP that can be forwarded."""
+
+
+class Relay:
+    """One answer. `done` is called once with None, or with the reason why the answer is not whole."""
+
+    # What every relay starts with; an instance holds only what differs.
+    _head = b""
+    _head_whole = False
+    _held: list[bytes] | None = None
+    _chunked_out = False
+    _complete_parts = 0
+    _keep_alive = False
+    status = 0
+    framing = Framing.NONE
+    head_bytes = 0
+    head_sent = False
+    complete = False
+    finished = False
+    overrun = False
+    content_type = b""
+    content_coding = b""
+    first_byte_at: float | None = None
+    last_read_at = 0.0
+    worst_gap_s = 0.0
+
+    def __init__(
+        self,
+        client: asyncio.WriteTransport,
+        own_head: Callable[[int], bytes],
+        capture: Capture,
+        clock: Callable[[], float],
+        done: Callable[[str | None], None],
+        *,
+        http_1_0: bool,
+        close_client: bool,
+        redact: bytes,
+    ) -> None:
+        """`own_head` gives the receipts for a status; `redact` is a key of the proxy's that must not reach the
+        client.
+        """
+        self._client = client
+        self._own_head = own_head
+        self._done = done
+        self._http_1_0 = http_1_0
+        self._redact = redact
+        self.close_client = close_client
+        self.capture = capture
+        self.clock = clock
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._parts: list[bytes] = []
+        # llhttp calls this for every piece of body, so it is the list's own method.
+        self.on_body = self._parts.append
+        self._parser: Any = httptools.HttpResponseParser(self)
+
+    # llhttp's callbacks
+
+    def on_message_begin(self) -> None:
+        """A second message after the answer is nobody's: the connection is not used again."""
+        if self.complete:
+            self.overrun = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field of the head (or a trailer, which is dropped)."""
+        if not self._head_whole:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: choose the framing and build the client's head."""
+        if self.complete:
+            return
+        self._head_whole = False
+        status = self.status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            return
+        if status == 101 or status > 599:
+            raise BrokenAnswer("status cannot be forwarded")
+        self._head_whole = True
+        if len(self._fields) > MAX_HEAD_FIELDS:
+            raise BrokenAnswer("too many header fields")
+        try:
+            head = read_answer_fields(self._fields)
+        except ValueError:
+            raise BrokenAnswer("header field") from None
+        if head.transfer_coding not in (b"", b"chunked"):
+            raise BrokenAnswer("transfer coding")
+        self.content_type, self.content_coding = head.content_type, head.content_coding
+        if not head.content_type.startswith(b"text/event-stream"):
+            self.capture.keep_whole(WHOLE_JSON)
+        self.framing = _framing(status, head)
+        self._build_head(head)
+        if self._redact and status >= 400:
+            self._held = []
+
+    def on_message_complete(self) -> None:
+        """The answer is whole (an interim 1xx answer is not an answer)."""
+        if 100 <= self.status < 200:
+            self._fields.clear()
+            self.status = 0
+            return
+        if not self.complete:
+            self.complete = True
+            self._complete_parts = len(self._parts)
+            self._keep_alive = self._parser.should_keep_alive()
+
+    def _build_head(self, fields: AnswerHead) -> None:
+        line = _STATUS_LINES.get(self.status) or b"HTTP/1.1 %d \r\n" % self.status
+        lines = [line, *fields.lines, self._own_head(self.status)]
+        if self.framing is Framing.LENGTH:
+            lines += (b"Content-Length: ", fields.length or b"0", b"\r\n")
+        elif self.framing is not Framing.NONE:
+            self._chunked_out = not self._http_1_0
+            if self._chunked_out:
+                lines.append(b"Transfer-Encoding: chunked\r\n")
+            else:
+                self.close_client = True
+        lines.append(b"Connection: close\r\n\r\n" if self.close_client else b"\r\n")
+        head = b"".join(lines)
+        self._head = head.replace(self._redact, b"***") if self._redact else head
+        self._fields.clear()
+
+    # What the vendor's connection calls
+
+    def feed(self, received: bytes) -> None:
+        """One read of the vendor: parse, write what it holds, note the time. Raises BrokenAnswer on what is not
+        HTTP.
+        """
+        now = self.clock()
+        if self.first_byte_at is None:
+            self.first_byte_at = now
+        elif now - self.last_read_at > self.worst_gap_s:
+            self.worst_gap_s = now - self.last_read_at
+        self.last_read_at = now
+        if not self._head_whole:
+            self.head_bytes += len(received)
+        try:
+            self._parser.feed_data(received)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self.complete:
+                raise BrokenAnswer(type(error).__name__) from None
+            self.overrun = True
+        if self.head_bytes > MAX_HEAD_BYTES and not self._head_whole:
+            raise BrokenAnswer("head too large")
+        if self._head or self._parts or self.complete:
+            self._write(now)
+        if self.complete:
+            self._finish(None)
+
+    def _write(self, now: float) -> None:
+        parts = self._parts
+        if self.complete:
+            del parts[self._complete_parts :]
+        if self._held is not None:
+            self._hold(parts)
+            return
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        if body:
+            self.capture.add(body, now)
+        head, self._head = self._head, b""
+        self._send(head, body, last=self.complete)
+
+    def _send(self, head: bytes, body: bytes, *, last: bool) -> None:
+        self.head_sent = True
+        size = len(body)
+        if self._chunked_out:
+            prefix = b"%b%x\r\n" % (head, size) if size else head
+            suffix = (b"\r\n0\r\n\r\n" if size else b"0\r\n\r\n") if last else (b"\r\n" if size else b"")
+        else:
+            prefix, suffix = head, b""
+        if size < _JOIN_BELOW:
+            self._client.write(prefix + body + suffix)
+        else:
+            self._client.writelines((prefix, body, suffix))
+
+    def _hold(self, parts: list[bytes]) -> None:
+        held = cast("list[bytes]", self._held)
+        held += parts
+        parts.clear()
+        if sum(map(len, held)) > MAX_HELD_ERROR:
+            raise BrokenAnswer("error body too large")
+
+    def _release_held(self) -> None:
+        """Send the held error body without the key; its length is ours now."""
+        body = b"".join(cast("list[bytes]", self._held)).replace(self._redact, b"***")
+        self._held = None
+        self.capture.add(body, self.last_read_at)
+        head, self._head = self._head, b""
+        lines = [
+            line for line in head[:-4].split(b"\r\n") if not line.lower().startswith((b"content-length:", b"transfer-"))
+        ]
+        self._chunked_out = False
+        if self.framing is not Framing.NONE:
+            lines.append(b"Content-Length: %d" % len(body))
+        self._send(b"\r\n".join(lines) + b"\r\n\r\n", body, last=True)
+
+    def _finish(self, failure: str | None) -> None:
+        if self.finished:
+            return
+        self.finished = True
+        if failure is None and self._held is not None:
+            self._release_held()
+        # Parser, receipts and relay know each other; untied here, they need no garbage collector.
+        done = self._done
+        self._parser = self._own_head = self._done = self.on_body = _over
+        done(failure)
+
+    def vendor_closed(self) -> None:
+        """The vendor ended its connection. Only a body delimited by that, and seen to be whole, is complete."""
+        if self.finished:
+            return
+        if self.framing is Framing.EOF and not self.complete and self.capture.ends_like_an_answer(self.content_type):
+            self.complete = True
+            if self._held is None:
+                self._send(b"", b"", last=True)
+            self._finish(None)
+        else:
+            self.fail("truncated" if self.first_byte_at is not None else "reset")
+
+    def fail(self, reason: str) -> None:
+        """The answer will not become whole: abort the client if it has seen any of it."""
+        if self.finished:
+            return
+        if self.head_sent and not self._client.is_closing():
+            if not self._chunked_out and self.framing is Framing.EOF:
+                self._reset_client()
+            self._client.abort()
+        self._finish(reason)
+
+    def _reset_client(self) -> None:
+        # Without chunks only a reset tells the client that the end is not the end.
+        sock = self._client.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+    def should_keep_vendor(self) -> bool:
+        """Whether the vendor's connection may carry another exchange."""
+        return self.complete and not self.overrun and self.framing is not Framing.EOF and self._keep_alive
+
+
+def _over(*_: object) -> Any:  # noqa: ANN401  (stands where several kinds of callable stood)
+    """What a relay calls when it is over: nothing."""
+    raise BrokenAnswer("the answer is over")
+
+
+def _framing(status: int, head: AnswerHead) -> Framing:
+    if status in (204, 304):
+        return Framing.NONE
+    if head.transfer_coding:
+        return Framing.CHUNKED
+    return Framing.EOF if head.length is None else Framing.LENGTH

@@ -1,0 +1,192 @@
+"""One worker process: obeys its supervisor over a socket pair and runs a data plane on inherited listening sockets.
+
+Not here: HTTP (server.py). Invariants: a worker reads no file and no environment, its configuration comes over the
+channel, so all workers always run what the supervisor has read once; it ignores every polite signal, since only the
+supervisor knows in which order processes may leave; when the channel closes (the supervisor is gone) it drains and
+ends, so a killed supervisor leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias
+
+import uvloop
+from prometheus_client import disable_created_metrics
+
+from proxy.config.values import Config
+from proxy.metrics.worker import Metrics
+from proxy.wire.channel import (
+    Ask,
+    Channel,
+    Drain,
+    Order,
+    Ready,
+    Report,
+    Start,
+    Swap,
+    Swapped,
+    Word,
+    decode_order,
+    encode_word,
+)
+from proxy.wire.lines import Lines
+from proxy.wire.snapshot import families
+
+_LAG_EVERY_S: Final = 1.0
+_LAST_LINES_S: Final = 1.0
+_SWITCH_S: Final = 0.001
+"""How long another thread of the worker, the log's or one that reads a configuration, may keep the event loop waiting
+for the interpreter's lock.
+"""
+_OVERDUE_S: Final = 10.0
+"""How much longer than its deadline a drain may take before the process ends anyway."""
+_IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+Log: TypeAlias = Callable[[bytes], None]
+
+
+class Service(Protocol):
+    """What a worker runs; `server.DataPlane` is the real one."""
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Begin to accept on inherited listening sockets."""
+
+    def swap(self, config: Config) -> None:
+        """New requests use `config`; those under way keep theirs."""
+
+    async def drain(self, grace_s: float, deadline_s: float) -> None:
+        """Stop accepting and return when no request is under way, aborting what is left after `deadline_s`."""
+
+    def in_flight(self) -> int:
+        """Requests under way."""
+
+
+ServiceFactory: TypeAlias = Callable[[Config, Metrics, Log], Service]
+
+
+class Worker:
+    """The worker's side of the channel."""
+
+    def __init__(self, channel: Channel, make_service: ServiceFactory, metrics: Metrics, log: Log) -> None:
+        self._channel = channel
+        self._make_service = make_service
+        self._metrics = metrics
+        self._log = log
+        self._draining: asyncio.Task[None] | None = None
+        self._lag_s = 0.0
+
+    async def run(self, sockets: Sequence[socket.socket]) -> None:
+        """Obey until drained. Returns as well when the supervisor is gone and the last request is done.
+
+        Raises whatever the plane's start raises: the supervisor reads the traceback from this process's stderr.
+        """
+        first = await self._channel.receive()
+        if first is None:
+            return
+        start = decode_order(first)
+        if not isinstance(start, Start):
+            raise TypeError(f"the first order was {type(start).__name__}; only Start can be")
+        self._config, self._service = start.config, self._make_service(start.config, self._metrics, self._log)
+        await self._service.start(sockets)
+        self._say(Ready())
+        lag = asyncio.create_task(self._watch_lag())
+        while (frame := await self._channel.receive()) is not None:
+            await self._obey(await asyncio.to_thread(decode_order, frame))  # a large configuration takes its time
+        if self._draining is None:  # the supervisor is gone
+            await self._begin_drain(self._config.drain_grace_s, self._config.drain_s)
+        if self._draining is not None:
+            await self._draining
+        lag.cancel()
+
+    async def _obey(self, order: Order) -> None:
+        match order:
+            case Swap(config):
+                self._say(Swapped(self._swap(config)))
+            case Ask():
+                self._say(await self._report())
+            case Drain(grace_s, deadline_s):
+                await self._begin_drain(grace_s, deadline_s)
+            case Start():
+                raise TypeError("a second Start; a configuration is changed by Swap")
+
+    def _swap(self, config: Config) -> str:
+        try:
+            self._service.swap(config)
+        except Exception as exc:  # the supervisor replaces a worker that cannot swap
+            return f"{type(exc).__name__}: {exc}"
+        self._config = config
+        return ""
+
+    async def _begin_drain(self, grace_s: float, deadline_s: float) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
+            await asyncio.wait({self._draining})
+        self._draining = asyncio.create_task(self._drain(grace_s, deadline_s))
+
+    async def _drain(self, grace_s: float, deadline_s: float) -> None:
+        """Drain the plane, send the last report and close the channel, which ends `run`."""
+        try:
+            async with asyncio.timeout(grace_s + deadline_s + _OVERDUE_S):
+                await self._service.drain(grace_s, deadline_s)
+        except Exception:  # said where the supervisor reads it; the process ends either way
+            traceback.print_exc()
+        self._say(await self._report())
+        await self._channel.flush()
+        self._channel.close()
+
+    async def _report(self) -> Report:
+        read = []
+        for family in families(self._metrics.registry):
+            read.append(family)
+            await asyncio.sleep(0)  # thousands of series take milliseconds; requests go on in between
+        return Report(self._service.in_flight(), self._lag_s, tuple(read))
+
+    def _say(self, word: Word) -> None:
+        self._channel.send(encode_word(word))
+
+    async def _watch_lag(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + _LAG_EVERY_S
+            await asyncio.sleep(_LAG_EVERY_S)
+            self._lag_s = max(0.0, clock() - due)
+            self._metrics.loop_lag.observe(self._lag_s)
+
+
+def main(make_service: ServiceFactory, arguments: Sequence[str] | None = None) -> None:
+    """The process: `--channel FD --log FD --listen FD ...`, all inherited from the supervisor."""
+    parser = argparse.ArgumentParser(prog="paramwall worker", description="Started by `paramwall serve` only.")
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--log", type=int, required=True)
+    parser.add_argument("--listen", type=int, nargs="+", required=True)
+    given = parser.parse_args(arguments)
+    faulthandler.enable()
+    # They would be half of every report and are dropped from it; the function has no types.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    sys.setswitchinterval(_SWITCH_S)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    metrics = Metrics()
+    lines = Lines(given.log, metrics.log_lines_dropped.inc)
+
+    async def obey() -> None:
+        channel = await Channel.over(socket.socket(fileno=given.channel))
+        await Worker(channel, make_service, metrics, lines.put).run([socket.socket(fileno=fd) for fd in given.listen])
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(obey())
+    lines.close(_LAST_LINES_S)
+
+
+if __name__ == "__main__":
+    from proxy.wire.server import DataPlane
+
+    main(DataPlane)

@@ -1,0 +1,1 @@
+"""Tests of bench/: a wrong figure is worse than none."""

@@ -1,0 +1,1 @@
+"""The offline commands: what goes to stdout, what to stderr, and the exit code."""

@@ -1,0 +1,1 @@
+"""Generated requests, judged by how several readers understand what reached the vendor."""

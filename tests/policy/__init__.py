@@ -1,0 +1,1 @@
+"""Tests of proxy/policy: cases are data (tests/cases/policy), invariants are properties."""

@@ -1,0 +1,52 @@
+"""The packs and profiles that travel with the product, read once, and a request judged by one of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from proxy.contract.envelope import Envelope
+from proxy.contract.profile import Profile
+from proxy.policy.decide import Decision, Plan, compile_plan, decide
+from proxy.policy.document import Enforcement, PolicyDocument, Route, parse_policy, parse_profile
+from proxy.policy.verdict import Rewrite
+
+ROOT: Final = Path(__file__).parents[2]
+CASES: Final = ROOT / "tests" / "cases" / "policy"
+POLICIES: Final[dict[str, PolicyDocument]] = {
+    path.stem: parse_policy(path.read_text(), path.name) for path in sorted((ROOT / "policies").glob("*.yaml"))
+}
+OTHERS: Final[dict[str, PolicyDocument]] = {
+    path.stem: parse_policy(path.read_text(), path.name) for path in sorted((CASES / "policies").glob("*.yaml"))
+}
+"""Policies made for tests."""
+PROFILES: Final[dict[str, Profile]] = {
+    path.stem: parse_profile(path.read_text(), path.name)
+    for path in sorted((ROOT / "policies" / "vendors").glob("*.yaml"))
+}
+
+
+@cache
+def plan(
+    policy: str = "kimi-k2.6",
+    profile: str = "openai-compatible",
+    enforcement: str | None = None,
+    contract: str | None = None,
+) -> Plan:
+    """A shipped policy, or one made for tests, compiled for a shipped profile."""
+    firmly = None if enforcement is None else Enforcement(enforcement)
+    return compile_plan((POLICIES | OTHERS)[policy], PROFILES[profile], firmly, contract)
+
+
+def judged(body: bytes, plan: Plan, route: Route = Route.CHAT) -> Decision:
+    """The decision on a body. Raises MalformedBody."""
+    return decide(plan, route, Envelope.parse(body))
+
+
+def emitted(body: bytes, decision: Decision) -> bytes:
+    """The body that leaves after `decision`, as the request path makes it."""
+    edits = dict(decision.translation.edits)
+    if isinstance(decision.verdict, Rewrite):
+        edits |= decision.verdict.edits
+    return Envelope.parse(body).encode(edits)

@@ -1,0 +1,81 @@
+"""A whole data plane inside the test's own event loop: real sockets, real configuration, no child processes.
+
+Not here: vendors (proxy.simulator, or a test's own) and assertions. Invariant: everything started is stopped, and
+nothing is left under way when the block ends.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from prometheus_client import generate_latest
+
+from proxy.config.load import Flags, load, read_file
+from proxy.config.values import Config
+from proxy.contract.exchange import Exchange
+from proxy.metrics.worker import Metrics
+from proxy.wire.server import DataPlane
+
+
+@dataclass(slots=True)
+class Proxy:
+    """A running data plane. `lines` are its log lines, `exchanges` what its tap was given."""
+
+    url: str
+    port: int
+    plane: DataPlane
+    metrics: Metrics
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def exposition(self) -> str:
+        """The worker's metrics as text."""
+        return generate_latest(self.metrics.registry).decode()
+
+    def count(self, name: str, **labels: str) -> float:
+        """One sample's value; 0 when there is none."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def configured(
+    vendor_url: str,
+    *,
+    vendor: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,  # noqa: ANN401  (any setting of the file)
+) -> Config:
+    """A Config with one vendor named `sim`, through the real loader. `vendor` and `settings` are as in the file."""
+    sim = {"url": vendor_url, "profile": "openai-compatible", **(vendor or {})}
+    text = yaml.safe_dump({"version": 1, "vendors": {"sim": sim}, **settings})
+
+    def read_text(path: Path) -> str:
+        return text if path.name == "test-paramwall.yaml" else read_file(path)
+
+    return load(Flags(config="test-paramwall.yaml"), environ or {}, read_text).config
+
+
+@asynccontextmanager
+async def proxying(config: Config, **seams: Any) -> AsyncIterator[Proxy]:  # noqa: ANN401  (DataPlane's own)
+    """A data plane for `config`, accepting on a free port."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    sock.listen(1024)
+    sock.setblocking(False)
+    port = sock.getsockname()[1]
+    metrics = Metrics()
+    lines: list[dict[str, Any]] = []
+    exchanges: list[Exchange] = []
+    plane = DataPlane(config, metrics, lambda line: lines.append(orjson.loads(line)), exchanges.append, **seams)
+    await plane.start([sock])
+    try:
+        yield Proxy(f"http://127.0.0.1:{port}/v1", port, plane, metrics, lines, exchanges)
+    finally:
+        await plane.drain(0.0, 1.0)
+        sock.close()

@@ -1,0 +1,1 @@
+"""The simulator on real sockets, and its parts."""

@@ -1,0 +1,1 @@
+"""The supervisor: its parts as data, and the whole as processes."""
