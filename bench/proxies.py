@@ -21,6 +21,7 @@ from bench.processes import free_port
 
 OURS: Final = "paramwall"
 YARDSTICK: Final = "envoy"
+PEER: Final = "litellm"
 DIRECT: Final = "direct"
 """No proxy at all: the floor of the latency figures."""
 OUR_COMMAND: Final = (
@@ -137,7 +138,7 @@ def ours(command: str) -> Callable[[Place], Launch]:
 
 def proxies(our_command: str = OUR_COMMAND) -> dict[str, Callable[[Place], Launch]]:
     """Every proxy by name, in the order of the published table."""
-    return {"nginx": _nginx, YARDSTICK: _envoy, "litellm": _litellm, OURS: ours(our_command)}
+    return {"nginx": _nginx, YARDSTICK: _envoy, PEER: _litellm, OURS: ours(our_command)}
 
 
 def missing(name: str) -> str:
@@ -145,7 +146,7 @@ def missing(name: str) -> str:
     needed = {
         "nginx": Path("nginx"),
         YARDSTICK: _peers() / "envoy/bin/envoy",
-        "litellm": _peers() / "litellm/bin/litellm",
+        PEER: _peers() / "litellm/bin/litellm",
     }
     if name in needed and shutil.which(needed[name]) is None:
         return f"{name} is not installed; hint: bash bench/setup.sh"

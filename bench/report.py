@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias
 from bench.cpu import CpuFigure
 from bench.latency import LatencyFigure
 from bench.memory import OPEN_STREAMS, STUCK_READERS, MemoryFigure
-from bench.proxies import DIRECT, OURS, YARDSTICK
+from bench.proxies import DIRECT, OURS, PEER, YARDSTICK
 from bench.workloads import WORKLOADS
 
 Rows: TypeAlias = Sequence[Sequence[str]]
@@ -77,10 +77,10 @@ def cpu_rows(report: Report) -> Rows:
     """Microseconds of CPU a request by workload and proxy, and the two ratios that the budgets are written in."""
     by = {(figure.workload, figure.proxy): figure for figure in report.cpu}
     names = list(dict.fromkeys(figure.proxy for figure in report.cpu))
-    head = ["CPU µs per request", *names, f"{OURS} / {YARDSTICK}", f"litellm / {OURS}"]
+    head = ["CPU µs per request", *names, f"{OURS} / {YARDSTICK}", f"{PEER} / {OURS}"]
     rows = [head]
     for workload in dict.fromkeys(figure.workload for figure in report.cpu):
-        mine, peer = by.get((workload, OURS)), by.get((workload, "litellm"))
+        mine, peer = by.get((workload, OURS)), by.get((workload, PEER))
         costs = [_cost(by.get((workload, name))) for name in names]
         ratio = f"{mine.to_yardstick:.2f}x" if mine and mine.to_yardstick is not None else _NONE
         times = f"{peer.us_per_request / mine.us_per_request:.0f}x" if mine and peer else _NONE
@@ -116,6 +116,8 @@ _LOADS: Final = {
 def _memory_cell(figure: MemoryFigure | None) -> str:
     if figure is None:
         return _NONE
+    if not figure.count:
+        return "none held"
     if figure.load == "body":
         return f"{figure.each:.2f}x the body"
     held = "" if figure.count == figure.wanted else f", {figure.count} held"

@@ -14,6 +14,7 @@ import typer
 from proxy import __version__
 from proxy.cli import policy
 from proxy.cli.check import check
+from proxy.cli.demo import demo
 from proxy.cli.explain import explain
 from proxy.cli.init import init
 from proxy.cli.serve import serve
@@ -45,7 +46,7 @@ def _paramwall(
     """Enforce Kimi K2.6's decoding contract in front of any OpenAI-compatible vendor."""
 
 
-for _command in (serve, init, check, explain, simulate):
+for _command in (serve, demo, init, check, explain, simulate):
     app.command()(_command)
 app.add_typer(policy.app, name="policy")
 

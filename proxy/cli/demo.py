@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Annotated, Final
 
+import aiohttp
 import typer
 import uvloop
 from rich.console import Console
@@ -44,6 +45,9 @@ def demo(
     except CannotStart as error:
         note(f"paramwall: the demo cannot start: {error}")
         code = FINDING
+    except (aiohttp.ClientError, TimeoutError) as error:
+        note(f"paramwall: the demo broke off: {type(error).__name__}: {error}")
+        code = FINDING
     except (Ended, KeyboardInterrupt):
         note("paramwall: stopped; nothing is left running")
         code = INTERRUPTED
@@ -66,37 +70,51 @@ async def _perform(show: Show, *, keep: bool) -> int:
     """The whole demo; its exit code. Raises Ended when it is told to stop before it is over."""
     started, log = time.monotonic(), Log()
     async with staged(log.take) as stage:
-        # A closed terminal must not leave it running; the supervisor by itself would reload.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stage.proxy.cancel)
+        stopped = asyncio.create_task(_hear_signals().wait())
         playing = asyncio.create_task(_play(stage, show))
-        await asyncio.wait({playing, stage.proxy}, return_when=asyncio.FIRST_COMPLETED)
-        if not playing.done():
+        try:
+            await asyncio.wait({playing, stopped, stage.proxy}, return_when=asyncio.FIRST_COMPLETED)
+            if not playing.done():
+                raise Ended
+            failed, claims = playing.result()
+            show.verdict(failed, claims, time.monotonic() - started)
+            show.next_steps(sys.argv[0])
+            if keep:
+                show.doors(stage)
+                log.followed = True
+                await asyncio.wait({stopped, stage.proxy}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # The client leaves before the proxy does, so that it is not seen to fail.
             playing.cancel()
-            await asyncio.wait({playing})
-            raise Ended
-        failed, claims = playing.result()
-        show.verdict(failed, claims, time.monotonic() - started)
-        show.next_steps(sys.argv[0])
-        if keep:
-            show.doors(stage)
-            log.followed = True
-            await asyncio.wait({stage.proxy})
+            stopped.cancel()
+            await asyncio.wait({playing, stopped})
     return FINDING if failed else 0
 
 
+def _hear_signals() -> asyncio.Event:
+    """Set by whatever ends a demo. The supervisor by itself would drain, and reload when the terminal is closed."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
 async def _play(stage: Stage, show: Show) -> tuple[int, int]:
-    """Every step, then the metrics; how many claims did not hold, of how many."""
-    show.cast(stage)
+    """Every step, then the metrics; how many claims did not hold, of how many. Raises Ended when nobody reads on."""
     played: list[tuple[Step, Seen]] = []
     results: list[bool] = []
-    for number, step in enumerate(STEPS, 1):
-        show.opening(number, step.title, step.shows)
-        show.sent(stage.url(step.door), step.body)
-        seen = await stage.play(step, show.event)
-        show.outcome(seen)
-        results += show.claims((claim.text, claim.holds(seen)) for claim in step.claims)
-        played.append((step, seen))
-    counted = totals(await stage.metrics())
-    show.metrics(len(STEPS) + 1, stage.admin_url, counted)
-    results += show.claims(tallied(played, counted))
+    try:
+        show.cast(stage)
+        for number, step in enumerate(STEPS, 1):
+            show.opening(number, step.title, step.shows)
+            show.sent(stage.url(step.door), step.body)
+            seen = await stage.play(step, show.event)
+            show.outcome(seen)
+            results += show.claims((claim.text, claim.holds(seen)) for claim in step.claims)
+            played.append((step, seen))
+        counted = totals(await stage.metrics())
+        show.metrics(len(STEPS) + 1, stage.admin_url, counted)
+        results += show.claims(tallied(played, counted))
+    except SystemExit:  # what rich makes of a closed pipe; out of a task it would end the event loop at once
+        raise Ended from None
     return results.count(False), len(results)

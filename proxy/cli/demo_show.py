@@ -39,10 +39,10 @@ class Show:
         """Who takes part."""
         self._line("Paramwall before a vendor that accepts anything", "bold")
         self._line("")
-        self._row("vendor", f"{stage.url(Door.VENDOR)}  a simulated engine, without a contract of its own")
-        self._row("proxy", f"{stage.url(Door.PROXY)}  policy {stage.policy}, repair")
-        self._row("", f"{stage.url(Door.STRICT)}  the same vendor, strict")
-        self._row("messages", f"{MESSAGES}, shown as [...]")
+        self._row("vendor", f"{stage.url(Door.VENDOR)}, simulated; its words mean nothing")
+        self._row("proxy", f"{stage.url(Door.PROXY)}, policy {stage.policy}, repair")
+        self._row("", f"{stage.url(Door.STRICT)}, the same vendor, strict")
+        self._row("[...] is", MESSAGES)
 
     def opening(self, number: int, title: str, shows: str) -> None:
         """The heading of a step."""
@@ -65,8 +65,9 @@ class Show:
                 self._speaking = speaking
             if self._column + len(text) > self._width:
                 self._end_line()
-                self._begin_line("", "")
-            self._write(text)
+                self._begin_line("", text.lstrip())
+            else:
+                self._write(text)
 
     def outcome(self, seen: Seen) -> None:
         """What came back, and what the vendor saw."""
@@ -94,7 +95,7 @@ class Show:
         for label, counts in (
             ("requests", counted.requests),
             ("policy", counted.verdicts),
-            ("translations", counted.translations),
+            ("translated", counted.translations),
         ):
             self._counts(label, counts)
         self._row("own time", f"{counted.own_s * 1000:.2f} ms a request, mean, until it leaves for the vendor")
@@ -123,9 +124,9 @@ class Show:
         self._line("")
         self._line("Still running, until Ctrl-C. Try, in another terminal:", "bold")
         self._line(f"   curl -i {url}/chat/completions -H 'Content-Type: application/json' -d '{body}'")
-        self._line(f"   curl {stage.url(Door.VENDOR).removesuffix('/v1')}/simulator/received?last=1")
+        self._line(f"   curl '{stage.url(Door.VENDOR).removesuffix('/v1')}/simulator/received?last=1'")
         self._line(f"   curl {stage.admin_url}/status")
-        self._line(f"A change of {stage.config} is loaded at once.")
+        self._line(f"A change of {stage.config} is loaded within seconds.")
         self._line("The proxy's log follows.")
         self._line("")
 
@@ -137,7 +138,7 @@ class Show:
             label = ""
 
     def _row(self, label: str, text: str, style: str = "") -> None:
-        for line in _folded(text, self._width - _TEXT_AT):
+        for line in folded(text, self._width - _TEXT_AT):
             self._line(f"{'':{_MARGIN}}{label:{_TEXT_AT - _MARGIN}}{line}", style)
             label = ""
 
@@ -159,9 +160,10 @@ class Show:
             self._column = 0
 
 
-def _folded(text: str, width: int) -> list[str]:
+def folded(text: str, width: int) -> list[str]:
     """The text in lines of at most `width`, broken after a comma, semicolon or space where there is one."""
-    return re.findall(rf".{{1,{width}}}$|.{{1,{width}}}(?<=[,; ])|.{{1,{width}}}", text) or [""]
+    lines = re.findall(rf".{{1,{width}}}$|.{{1,{width}}}(?<=[,; ])|.{{1,{width}}}", text)
+    return [line.rstrip() for line in lines] or [""]
 
 
 def _shortened(body: bytes) -> str:
@@ -169,13 +171,22 @@ def _shortened(body: bytes) -> str:
 
 
 def _beginning(seen: Seen) -> str:
-    if seen.status >= 400:
-        return str(orjson.loads(seen.answer)["error"]["message"])
+    if seen.status != 200:
+        return _message(seen.answer)
     if len(seen.reads) > 1:
-        return f"in {len(seen.reads)} reads, the first after {seen.reads[0] * 1000:.0f} ms, the last after {seen.reads[-1] * 1000:.0f} ms"
+        first, last = seen.reads[0] * 1000, seen.reads[-1] * 1000
+        return f"in {len(seen.reads)} reads, the first after {first:.0f} ms, the last after {last:.0f} ms"
     reasoning, content = said(seen.answer)
     thought = f'thinks "{_excerpt(reasoning)}"; ' if reasoning else ""
     return f'{thought}says "{_excerpt(content)}"'
+
+
+def _message(answer: bytes) -> str:
+    """What an error says; the whole of it when it is not in OpenAI's shape."""
+    try:
+        return str(orjson.loads(answer)["error"]["message"])
+    except (KeyError, TypeError, ValueError):
+        return answer.decode(errors="replace")
 
 
 def _excerpt(text: str) -> str:

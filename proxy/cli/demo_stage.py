@@ -1,7 +1,7 @@
 """What `paramwall demo` plays on: a simulated vendor, the processes of `paramwall serve` before it, and a client.
 
-Not here: what is sent and what it shows (demo_story.py), and printing. Invariants: the proxy is the real one, started as
-`serve` starts it, configured by a file; when the block ends, in whatever way, no process and no file is left.
+Not here: what is sent and what it shows (demo_story.py), and printing. Invariants: the proxy is the real one, started
+as `serve` starts it, configured by a file; when the block ends, in whatever way, no process and no file is left.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ admin: 127.0.0.1:0
 policy: kimi-k2.6
 enforcement: repair
 vendors:
-  engine:                  # /v1, being the first, and /vendors/engine/v1
+  - name: engine           # /v1, being the first, and /vendors/engine/v1
     url: {url}
     profile: vllm
     credentials: pass
-  strict:                  # /vendors/strict/v1: the same vendor under another enforcement
+  - name: strict           # /vendors/strict/v1: the same vendor under another enforcement
     url: {url}
     profile: vllm
     credentials: pass
@@ -123,7 +123,7 @@ async def staged(say: Say) -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="paramwall-demo-") as folder:
         file = Path(folder, "paramwall.yaml")
         async with Simulator(options) as vendor, aiohttp.ClientSession(timeout=timeout) as session:
-            file.write_text(_CONFIG.format(url=vendor.url), encoding="utf-8")
+            await asyncio.to_thread(file.write_text, _CONFIG.format(url=vendor.url), encoding="utf-8")
             async with _log(say) as log_fd, _proxy(vendor, session, file, log_fd, say) as stage:
                 await _ready(stage)
                 yield stage

@@ -65,10 +65,17 @@ class Seen:
 
 
 class Claim(NamedTuple):
-    """One sentence, and whether it is true of what happened."""
+    """One sentence, and how to see whether it is true."""
 
     text: str
-    holds: Callable[[Seen], bool]
+    test: Callable[[Seen], bool]
+
+    def holds(self, seen: Seen) -> bool:
+        """Whether it is true of what happened; of an answer in another shape it is not."""
+        try:
+            return self.test(seen)
+        except (KeyError, TypeError, ValueError):
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class Step:
 
 def said(answer: bytes) -> tuple[str, str]:
     """(reasoning, content) of an answer, from JSON or from a stream."""
-    texts = [_texts(_part(choice)) for chunk in _chunks(answer) for choice in chunk["choices"]]
+    texts = [_texts(_part(choice)) for chunk in _chunks(answer) for choice in chunk.get("choices", ())]
     return "".join(reasoning for reasoning, _ in texts), "".join(content for _, content in texts)
 
 
@@ -107,7 +114,7 @@ def added(event: bytes) -> Iterator[tuple[str, str]]:
 def counted_tokens(answer: bytes) -> tuple[int, int]:
     """(the tokens that the vendor says it wrote, the pieces that arrived) in a stream."""
     chunks = _chunks(answer)
-    arrived = sum(any(_texts(_part(choice))) for chunk in chunks for choice in chunk["choices"])
+    arrived = sum(any(_texts(_part(choice))) for chunk in chunks for choice in chunk.get("choices", ()))
     usage = next((chunk["usage"] for chunk in chunks if chunk.get("usage")), {})
     return usage.get("completion_tokens", 0), arrived
 
@@ -184,22 +191,21 @@ def _every_token_came(seen: Seen) -> bool:
 
 
 _NOTHING_FORWARDED: Final = Claim("nothing of it reached the vendor", lambda seen: seen.received is None)
-_SMUGGLED: Final = LAWFUL + r',"temp\u0065rature":0.2'
 
 STEPS: Final = (
     Step(
         "Without the proxy: the vendor takes anything",
-        "An engine decodes by whatever it is sent and overhears the official thinking switch.",
+        "An engine decodes by what it is sent, and overlooks the official switch.",
         '"temperature":0.3,"thinking":{"type":"disabled"}',
         (
-            Claim("the vendor answers 200 to a temperature that the model is not made for", lambda s: s.status == 200),
+            Claim("it answers 200 to a temperature that the model is not made for", lambda s: s.status == 200),
             Claim("it thinks although thinking was switched off", lambda s: bool(said(s.answer)[0])),
         ),
         Door.VENDOR,
     ),
     Step(
         "A wrong temperature and no top_p: repaired",
-        "Kimi K2.6 has one lawful temperature for each mode; engines have other defaults.",
+        "Kimi K2.6 has one lawful temperature a mode; engines have other defaults.",
         '"temperature":0.3',
         (
             Claim(
@@ -242,7 +248,7 @@ STEPS: Final = (
                     thinking=None, chat_template_kwargs={"thinking": False}, temperature=0.6, top_p=0.95
                 ),
             ),
-            Claim("it answered without thinking", lambda s: s.status == 200 and not said(s.answer)[0]),
+            Claim("it answered without thinking", lambda s: bool(said(s.answer)[1]) and not said(s.answer)[0]),
         ),
     ),
     Step(
@@ -275,11 +281,9 @@ STEPS: Final = (
     Step(
         "Smuggling: refused",
         "The same name twice, once escaped: one reader would take 1.0, another 0.2.",
-        _SMUGGLED,
+        LAWFUL + r',"temp\u0065rature":0.2',
         (
-            Claim(
-                "400, whatever the enforcement", lambda s: s.refused_as("member-repeated", "repeats an earlier name")
-            ),
+            Claim("400 from the proxy", lambda s: s.refused_as("member-repeated", "repeats an earlier name")),
             _NOTHING_FORWARDED,
         ),
     ),

@@ -88,6 +88,8 @@ def _listed(name: str, value: Tree, places: Places, problems: list[Problem]) -> 
             problems.append(
                 places[(name, i, "name")].problem(f"{name}.{key} is named twice", "remove the line `name:`")
             )
+        elif isinstance(entry, dict):
+            places.by_key[(name, i, "name")] = places[(name, i)]
         items.append({**entry, "name": Text(key)} if isinstance(entry, dict) else entry)
     return items
 

@@ -42,8 +42,8 @@ NULL: Final = b"null"
 
 
 _C = TypeVar("_C", bound=Clause)
-_REMEMBERED: Final = 256
-"""Findings kept per clause, member and mode: clients send the same few values again and again."""
+_REMEMBERED: Final = 16
+"""Findings kept per member and mode: clients send the same few values again and again, and hostile ones many."""
 _SHORT: Final = 24
 """Longest raw value whose finding is kept, so that what is kept stays small."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from proxy.config.addresses import as_ip, forbidden
 from proxy.config.values import Vendor
 from proxy.wire.vendor_leg import RECEIVE_BUFFER, VendorConnection
 
@@ -68,6 +69,7 @@ async def _connected(loop: asyncio.AbstractEventLoop, host: str, port: int) -> s
         raise DialError(f"the name {host} cannot be resolved ({error.strerror})") from None
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:
+        _refuse_forbidden(host, str(address[0]))
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)  # noqa: FBT003  (socket's own signature)
@@ -83,6 +85,14 @@ async def _connected(loop: asyncio.AbstractEventLoop, host: str, port: int) -> s
         else:
             return sock
     raise DialError(f"{host}:{port} cannot be reached ({failure.strerror if failure else 'no address'})")
+
+
+def _refuse_forbidden(host: str, address: str) -> None:
+    """A name of the configuration must not lead to a cloud's metadata service, whatever its resolver says."""
+    ip = as_ip(address)
+    reason = None if ip is None else forbidden(ip)
+    if reason is not None:
+        raise DialError(f"the name {host} leads to {address}, {reason}")
 
 
 async def _tunnelled(loop: asyncio.AbstractEventLoop, vendor: Vendor) -> socket.socket:

@@ -110,6 +110,7 @@ async def forward(
     again = list(outgoing) if reused and vendor.retry_reused else []
     await _exchange(lane, leg, outgoing, make_relay, client, deadlines, stall_s, journey)
     if again and _untouched(journey):
+        journey.relay = journey.failure = None
         leg = await _dial(lane, journey)
         await _exchange(lane, leg, again, make_relay, client, deadlines, stall_s, journey)
     if journey.failure is not None and journey.relay is not None and not journey.relay.head_sent:
@@ -163,7 +164,8 @@ async def _exchange(
     except asyncio.CancelledError:
         if not relay.finished:
             passage.end("client-gone")
-        journey.failure = None if relay.complete and over.done() and over.result() is None else "client-gone"
+        # An abort of ours ends the client's connection too, and the reason came first.
+        journey.failure = over.result() if over.done() and not over.cancelled() else "client-gone"
         raise
     finally:
         client.reader = None

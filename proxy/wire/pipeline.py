@@ -93,9 +93,8 @@ class Pipeline:
         except Refused as refusal:
             return self._refuse(request, refusal, record)
         except asyncio.CancelledError:
-            record.outcome = record.outcome or (
-                "client_gone" if record.journey.failure or not record.journey.relay else ""
-            )
+            if record.journey.relay is None:
+                record.outcome = "client_gone"
             raise
         except Exception as error:
             self._fault(error)

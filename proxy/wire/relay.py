@@ -269,7 +269,7 @@ class Relay:
         if self.finished:
             return
         if self.head_sent and not self._client.is_closing():
-            if not self._chunked_out and self.framing is Framing.EOF:
+            if not self._chunked_out and self.framing is not Framing.LENGTH:
                 self._reset_client()
             self._client.abort()
         self._finish(reason)

@@ -20,6 +20,7 @@ REPORT = Report(
     [
         MemoryFigure("open-300", "paramwall", 300, 300, 10240.0, 40_000_000),
         MemoryFigure("stuck", "envoy", 64, 100, 2048.0, 40_000_000, bounded=False),
+        MemoryFigure("stuck", "litellm", 0, 100, 9e8, 40_000_000),
         MemoryFigure("body", "paramwall", 20_000_199, 20_000_199, 2.5, 40_000_000),
     ],
     [
@@ -41,9 +42,9 @@ def test_cpu_table_holds_costs_and_both_ratios() -> None:
 
 def test_memory_table_says_what_was_not_held_and_what_did_not_end() -> None:
     assert memory_rows(REPORT)[1:] == [
-        ["per open stream, of 300", "10.0 KiB", "-"],
-        ["per stuck reader, of 100", "-", "2.0 KiB, 64 held, still growing"],
-        ["peak for a 20 MB body", "2.50x the body", "-"],
+        ["per open stream, of 300", "10.0 KiB", "-", "-"],
+        ["per stuck reader, of 100", "-", "2.0 KiB, 64 held, still growing", "none held"],
+        ["peak for a 20 MB body", "2.50x the body", "-", "-"],
     ]
 
 

@@ -1,4 +1,4 @@
-"""`paramwall serve`: the real data plane under the supervisor before a simulated vendor, and starts that are refused."""
+"""`paramwall serve`: the real data plane under the supervisor before a simulated vendor; starts that are refused."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ the same request. Every model named is one that the policy covers, however it is
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -83,9 +84,12 @@ ENGINE_VALUES: Final = {
 CONTAINERS: Final = (
     *("extra_body", "sampling_params", "sampling", "generation_config", "parameters", "vllm_xargs", "custom_params"),
 )
-ON_OFF: Final = ('"enabled"', '"disabled"', '"Disabled"', '"auto"', "true", "null", '"disabled "', '"dis\\u0061bled"')
-BOOLEAN: Final = ("true", "false", "false", "null", '"false"', "0", "1", "False", "[false]")
-EFFORT: Final = ('"none"', '"low"', '"high"', '"None"', '"minimal"', "null", "0", "false", '"no\\u006ee"')
+ON_OFF: Final = (
+    *('"enabled"', '"disabled"', '"disabled"', '"dis\\u0061bled"', "null"),
+    *('"Disabled"', '"auto"', "true", '"disabled "'),
+)
+BOOLEAN: Final = ("true", "false", "false", "false", "null", '"false"', "0", "1", "False", "[false]")
+EFFORT: Final = ('"none"', '"low"', '"high"', '"minimal"', "null", '"no\\u006ee"', '"None"', "0", "false")
 SWITCHES: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("thinking", "type", ON_OFF),
     ("chat_template_kwargs", "thinking", BOOLEAN),
@@ -130,10 +134,10 @@ class Request:
 
 
 def request(draw: Random) -> Request:
-    """A whole request; one in four is damaged as text or in its head."""
+    """A whole request; one in five is damaged as text or in its head."""
     route = draw.choices(tuple(PATHS), (85, 5, 5, 5))[0]
     text = _document(draw, route)
-    if draw.random() < 0.75:
+    if draw.random() < 0.8:
         return Request(route, _JSON, text.encode("utf-8", "surrogatepass"), "")
     damage = draw.choice(DAMAGES)
     headers, body = damage(draw, text)
@@ -154,17 +158,17 @@ def _document(draw: Random, route: str) -> str:
     for _ in range(draw.choice((0, 0, 1, 2))):
         key, values = draw.choice(BYSTANDERS)
         pairs.append((spelling.name(draw, key), draw.choice(values)))
-    if draw.random() < 0.15:
+    if draw.random() < 0.12:
         pairs.append(_container(draw, draw.choice((1, 1, 2, 3))))
     pairs = _unusual(draw, pairs)
     if draw.random() < 0.5:
         draw.shuffle(pairs)
-    return spelling.object_of(draw, _once(pairs) if draw.random() < 0.85 else pairs)
+    return spelling.object_of(draw, _once(pairs) if draw.random() < 0.9 else pairs)
 
 
 def _once(pairs: Sequence[Pair]) -> list[Pair]:
-    """Most requests repeat no member."""
-    return list(dict(pairs).items())
+    """Most requests repeat no member, however it is spelled."""
+    return list({json.loads(key): (key, value) for key, value in pairs}.values())
 
 
 def _model(draw: Random) -> list[Pair]:
@@ -212,8 +216,8 @@ def _switch(draw: Random) -> list[Pair]:
     """One switch; sometimes with a second word beside it, which may contradict the first."""
     member, inner, values = draw.choice(SWITCHES)
     if not inner:
-        return [(spelling.name(draw, member), draw.choice(values))]
-    pairs = [(spelling.name(draw, inner), draw.choice(values))]
+        return [(spelling.name(draw, member), draw.choice(values[: draw.choice((4, 4, 4, 9))]))]
+    pairs = [(spelling.name(draw, inner), draw.choice(values[: draw.choice((4, 4, 4, 9))]))]
     if draw.random() < 0.15:
         pairs.append((spelling.name(draw, inner), draw.choice(values)))
     if draw.random() < 0.20:

@@ -25,6 +25,8 @@ ODD_NUMBERS: Final = (
     *("-0", "-0.0", "0.30000000000000004", "0.60000000000000001", "0.59999999999999999999", "0.9500000000000000001"),
     *("1.0000000000000000000001", "0.99999999999999999999999", "18446744073709551616", "9007199254740993", "1e0", "1E0"),
     *("0e400", "0e-999", "0.0e309", "6e-1", "60e-2", "95e-2", "0.095e1", "1.0000000", "0.60", "0.950", "4e-324"),
+)
+NO_JSON_NUMBERS: Final = (
     *("01", "00.6", "1.", ".6", "+1", "0x1", "1e", "1e+", "--1", "1_0", "0b1", "1,0", "1f", "\uff11", "\u0661", "1\u200b"),
     *("NaN", "-NaN", "Infinity", "-Infinity", "inf", "nan", "None", "True", "undefined", "1 1", "1;", "1/**/", "1//x\n"),
 )
@@ -96,7 +98,7 @@ def name(draw: Random, known: str) -> str:
     chance = draw.random()
     if chance < 0.80:
         return plain(known)
-    if chance < 0.90:
+    if chance < 0.97:
         return string(draw, known)
     twin = folded(draw, known)
     return string(draw, twin) if draw.random() < 0.4 else json.dumps(twin, ensure_ascii=draw.random() < 0.5)
@@ -107,12 +109,14 @@ def number(draw: Random, lawful: Sequence[str]) -> str:
     chance = draw.random()
     if chance < 0.35:
         return draw.choice(lawful)
-    if chance < 0.55:
+    if chance < 0.60:
         return repr(round(draw.uniform(-2.5, 2.5), draw.choice((0, 1, 2, 15))))
-    if chance < 0.80:
+    if chance < 0.86:
         return draw.choice(ODD_NUMBERS)
-    if chance < 0.83:
+    if chance < 0.89:
         return _long_number(draw, lawful)
+    if chance < 0.92:
+        return draw.choice(NO_JSON_NUMBERS)
     return draw.choice(NOT_NUMBERS)
 
 
@@ -135,7 +139,7 @@ def space(draw: Random) -> str:
     chance = draw.random()
     if chance < 0.90:
         return ""
-    if chance < 0.995:
+    if chance < 0.9996:
         return draw.choice((" ", "\n", "\t", "\r\n", "  "))
     return draw.choice(("\f", "\v", "\u00a0", "\ufeff", "/* */", "//\n", "\x00"))
 

@@ -61,7 +61,9 @@ class Running:
         """Wait for a line."""
 
         def found() -> re.Match[str] | None:
-            return self.said(pattern)
+            match = self.said(pattern)
+            assert match or not self._reading.done(), f"it ended without saying {pattern}"
+            return match
 
         try:
             match: re.Match[str] = await until(found, pattern, deadline_s)

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from tests.supervisor.running import Running, tiny, until
-from tests.supervisor.tiny import KEY
+from tests.supervisor.tiny import KEY, plan
 
 REQUESTS = "paramwall_requests_total"
 
@@ -25,7 +25,7 @@ async def test_start_answer_and_stop(tmp_path: Path) -> None:
         for part in (
             f"listening on {supervisor.url}",
             "vendor a: https://vendor.example/v1, profile tiny-profile, credential held by the proxy",
-            "policy for a: policy-a@00000000, repair",
+            f"policy for a: {plan('a').label}, repair",
             "paramwall: a notice",
             "paramwall: warning: a warning",
         ):
@@ -54,7 +54,7 @@ async def check_admin(supervisor: Running) -> None:
             "host": "vendor.example",
             "url": "https://vendor.example/v1",
             "profile": "tiny-profile",
-            "policy": "policy-a@00000000",
+            "policy": plan("a").label,
             "enforcement": "repair",
             "credentials": "held",
         }
@@ -227,7 +227,8 @@ async def test_a_plane_that_cannot_drain_still_leaves(tmp_path: Path) -> None:
 
 
 async def test_workers_that_never_start_end_the_start(tmp_path: Path) -> None:
-    async with tiny(tmp_path, name="dies-at-start", ready=False) as (supervisor, _):
+    worker = ["-I", "-S", "-c", "raise RuntimeError('this worker never starts')"]
+    async with tiny(tmp_path, worker=worker, ready=False) as (supervisor, _):
         await supervisor.hears("admin on")
         assert (await supervisor.fetch("/readyz")) == (503, "not ready: no worker accepts connections\n")
         assert await supervisor.ends() == 1
@@ -235,7 +236,7 @@ async def test_workers_that_never_start_end_the_start(tmp_path: Path) -> None:
         assert (
             "cannot start: no worker comes to accept: 5 died one after another; the last ended with exit code 1" in told
         )
-        assert "RuntimeError: this plane never starts" in told
+        assert "RuntimeError: this worker never starts" in told
         assert "hint: " in told
         assert not supervisor.said("ready$")
 

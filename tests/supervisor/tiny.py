@@ -7,7 +7,6 @@ a test sees which configuration answered; some names make the plane misbehave (t
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ from proxy.config.load import ConfigError, Loaded
 from proxy.config.values import Address, Config, Secret, Vendor
 from proxy.contract.mode import Mode
 from proxy.contract.profile import Profile
-from proxy.policy.decide import Plan
-from proxy.policy.document import Problem
-from proxy.policy.verdict import Enforcement
+from proxy.policy.document import PolicyDocument, Problem
+from proxy.policy.plan import Plan, compile_plan
 
 KEY = "sk-canary-of-the-supervisor-tests"
 
@@ -36,21 +34,9 @@ PROFILE = Profile(
 
 
 def plan(name: str) -> Plan:
-    return Plan(
-        name=f"policy-{name}",
-        hash8="00000000",
-        enforcement=Enforcement.REPAIR,
-        clause_ids=(),
-        params=(),
-        pairs=(),
-        profile=PROFILE,
-        default_mode=Mode.THINKING,
-        mode_fixed=False,
-        reject_other_models=False,
-        exact_models=frozenset(),
-        model_pattern=re.compile("x"),
-        tables={},
-    )
+    """A policy that asks for nothing."""
+    document = {"version": 1, "name": f"policy-{name}", "models": ["m"], "mode": {"default": "thinking"}, "clauses": []}
+    return compile_plan(PolicyDocument.model_validate(document), PROFILE)
 
 
 def load(path: Path) -> Loaded:

@@ -1,0 +1,65 @@
+"""What may be left when the last request is over: nothing.
+
+Not here: what the requests were. Invariant: everything a request takes is counted here: tasks, file descriptors,
+permits, vendor connections, outcomes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.proxying import Proxy
+from tests.wire.client import until
+
+
+def total(proxy: Proxy, name: str, **labels: str) -> float:
+    """The sum of a counter over all label values but those given."""
+    return sum(
+        sample.value
+        for family in proxy.metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def outcomes(proxy: Proxy, name: str = "paramwall_requests_total") -> dict[str, int]:
+    """How often each outcome was counted."""
+    found: dict[str, int] = {}
+    for family in proxy.metrics.registry.collect():
+        for sample in family.samples:
+            if sample.name == name and sample.value:
+                outcome = sample.labels["outcome"]
+                found[outcome] = found.get(outcome, 0) + int(sample.value)
+    return found
+
+
+def idle(proxy: Proxy) -> bool:
+    """Whether no request holds anything of the plane."""
+    admission = proxy.plane._admission
+    counts = [admission.total, admission.bodies, *admission._vendors.values(), *admission._clients.values()]
+    return not any(count.now for count in counts) and not proxy.plane._deadlines.active
+
+
+def descriptors() -> int:
+    """Open file descriptors of this process."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+@asynccontextmanager
+async def nothing_left(proxy: Proxy) -> AsyncIterator[None]:
+    """What the block started is gone shortly after it. Idle vendor connections are closed for the count."""
+    tasks, files = len(asyncio.all_tasks()), descriptors()
+    yield
+    await until(lambda: idle(proxy))
+    for lane in proxy.plane._pipeline.plane.lanes.values():
+        while lane.pool._idle:
+            lane.pool._idle[-1].close("idle_closed")
+    await until(lambda: total(proxy, "paramwall_upstream_connections") == 0)
+    assert all(lane.pool.open_count() == 0 for lane in proxy.plane._pipeline.plane.lanes.values())
+    await until(lambda: len(asyncio.all_tasks()) <= tasks)
+    await until(lambda: descriptors() <= files)
+    assert total(proxy, "paramwall_requests_in_flight") == 0
+    assert proxy.plane.in_flight() == 0
