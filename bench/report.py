@@ -49,7 +49,8 @@ def machine(seconds: float, rounds: int) -> dict[str, str]:
         "date": datetime.now(UTC).date().isoformat(),
         "processor": f"{model[1] if model else platform.machine()}, {os.cpu_count()} CPUs",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "measured": f"median of {rounds} interleaved rounds of {seconds:g} s",
+        "measured": f"median of {rounds} interleaved round{'s' * (rounds != 1)} of {seconds:g} s",
+        "load average before": f"{os.getloadavg()[0]:.1f}",
     }
 
 

@@ -1,4 +1,4 @@
-"""`python -m proxy` is `paramwall`."""
+"""`python -m proxy` is `paramwall`. Nothing else lives here."""
 
 from proxy.cli import main
 

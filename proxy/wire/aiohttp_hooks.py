@@ -153,6 +153,11 @@ class Connection(RequestHandler):
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(close_at, self._process_keepalive)
 
+    def idle_since(self) -> float | None:
+        """Since when (on the loop's clock) this connection waits for a request; None while it serves one."""
+        waiting = self._waiter is not None and not self._messages and self.head_timer is None
+        return self._next_keepalive_close_time - self._keepalive_timeout if waiting else None
+
     async def _discard(self, content: StreamReader) -> None:
         """Read and drop what is left of a refused body for a while: closing at once would reset the refusal away."""
         try:
@@ -208,6 +213,10 @@ class Front(web.Server):
         self.on_fault = on_fault
         self.head_timeout_s = head_timeout_s
         self.late_head = late_head
+
+    def open_connections(self) -> list[Connection]:
+        """The connections there are."""
+        return cast("list[Connection]", self.connections)
 
     def __call__(self) -> RequestHandler:
         """A new connection (a protocol factory for `loop.create_server`)."""

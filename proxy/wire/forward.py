@@ -52,9 +52,10 @@ class Passage:
         self._paused_at: float | None = None
 
     def pause(self) -> None:
-        """The client is slow."""
+        """The client is slow. A vendor whose answer is whole is read on: its connection serves others next."""
         self._paused_at = self._relay.clock()
-        self._leg.pause()
+        if not self._relay.complete:
+            self._leg.pause()
 
     def resume(self) -> None:
         """The client caught up. The silence was its own, so the vendor's idle time starts anew."""

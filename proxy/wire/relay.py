@@ -285,9 +285,16 @@ class Relay:
         return self.complete and not self.overrun and self.framing is not Framing.EOF and self._keep_alive
 
 
-def _over(*_: object) -> Any:  # noqa: ANN401  (stands where several kinds of callable stood)
-    """What a relay calls when it is over: nothing."""
-    raise BrokenAnswer("the answer is over")
+class _Over:
+    """Stands where a relay that is over had its parser and its callables: bytes that still come are nobody's."""
+
+    def __call__(self, *_: object) -> Any:  # noqa: ANN401  (stands where several kinds of callable stood)
+        raise BrokenAnswer("the answer is over")
+
+    feed_data = __call__
+
+
+_over: Final = _Over()
 
 
 def _framing(status: int, head: AnswerHead) -> Framing:

@@ -29,6 +29,7 @@ from proxy.wire.record import rendered
 SEND_BUFFER: Final = 64 * 1024
 """SO_SNDBUF of the listening sockets, inherited by every client connection: what a stuck reader may hold in the
 kernel."""
+DRAIN_POLL_S: Final = 0.05
 BACKLOG: Final = 4096
 SWEEP_S: Final = 0.25
 """How often deadlines and idle connections are looked at: all of them are seconds or more."""
@@ -103,18 +104,13 @@ class DataPlane:
     async def drain(self, grace_s: float, deadline_s: float) -> None:
         """Stop accepting, tell clients to go, finish what is under way, then end the rest without faking an end.
 
-        `grace_s` is how long idle connections may still send a request (it is answered with `Connection: close`), so
-        that no client meets a reset; `deadline_s` bounds the whole.
+        A connection is closed once it has been idle for `grace_s`: its client may be sending a request right now, or
+        had an answer that began before the drain and did not say `Connection: close`. `deadline_s` bounds the whole.
         """
         self._pipeline.draining = True
         await self.stop_accepting()
-        loop = asyncio.get_running_loop()
-        end = loop.time() + deadline_s
-        await asyncio.sleep(min(grace_s, deadline_s))
         if self._front is not None:
-            self._front.pre_shutdown()
-            while self.in_flight() and loop.time() < end:  # noqa: ASYNC110  (an event would cost every request)
-                await asyncio.sleep(min(0.05, max(0.0, end - loop.time())))
+            await self._wait_until_idle(self._front, grace_s, deadline_s)
             self._abort_the_rest(self._front)
             await self._front.shutdown(0.1)
         if self._sweeper is not None:
@@ -122,12 +118,22 @@ class DataPlane:
         for lane in self._pipeline.plane.lanes.values():
             lane.pool.retire()
 
+    async def _wait_until_idle(self, front: aiohttp_hooks.Front, grace_s: float, deadline_s: float) -> None:
+        clock = asyncio.get_running_loop().time
+        began = now = clock()
+        while (front.connections or now - began < grace_s) and now - began < deadline_s:
+            for connection in front.open_connections():
+                idle_since = connection.idle_since()
+                if idle_since is not None and now - max(idle_since, began) >= grace_s:
+                    connection.force_close()
+            await asyncio.sleep(min(DRAIN_POLL_S, max(0.0, began + deadline_s - now)))
+            now = clock()
+
     @staticmethod
     def _abort_the_rest(front: aiohttp_hooks.Front) -> None:
-        for connection in front.connections:
-            transport = connection.transport
-            if transport is not None and getattr(connection, "reader", None) is not None:
-                transport.abort()
+        for connection in front.open_connections():
+            if connection.reader is not None and connection.transport is not None:
+                connection.transport.abort()
 
     def _update_limits(self, config: Config) -> None:
         vendors = [(vendor.name, vendor.max_in_flight) for vendor in config.vendors]

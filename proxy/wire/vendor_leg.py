@@ -68,7 +68,7 @@ class VendorConnection(asyncio.Protocol):
         try:
             relay.feed(data)
         except BrokenAnswer:
-            self.close("broken")
+            self.close("unsolicited" if relay.finished else "broken")
             relay.fail("reset")
         except Exception:
             # A defect of ours must not leave a client waiting: end both sides, then let the loop report it.

@@ -44,7 +44,7 @@ def configure(folder: Path, vendor: str, **settings: object) -> Path:
         "listen": "127.0.0.1:0",
         "admin": "127.0.0.1:0",
         "workers": 2,
-        "drain": {"grace": "0.3s", "timeout": "20s"},
+        "drain": {"grace": "1s", "timeout": "20s"},
         **settings,
     }
     file.write_text(json.dumps(said))

@@ -52,9 +52,7 @@ def _skip(text: str, at: int) -> int:
 
 def compact(body: bytes) -> bool:
     """Whether no white space stands between the outermost tokens and every name is spelled as encoders do."""
-    pieces = (
-        json.dumps(name, ensure_ascii=False).encode() + b":" + value for name, value in split(body)
-    )
+    pieces = (json.dumps(name, ensure_ascii=False).encode() + b":" + value for name, value in split(body))
     return body == b"{" + b",".join(pieces) + b"}"
 
 
@@ -70,9 +68,8 @@ def touched(actions: str) -> set[str]:
 
 def differences(sent: bytes, received: bytes, actions: str) -> Iterator[str]:
     """Every change that no receipt tells."""
-    if not actions:
-        if compact(sent) and sent != received:
-            yield "a compact body without a receipt was changed"
+    if not actions and compact(sent) and sent != received:
+        yield "a compact body without a receipt was changed"
     allowed = touched(actions)
     before, after = dict(split(sent)), dict(split(received))
     for name, value in before.items():

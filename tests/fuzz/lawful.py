@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 THINKING: Final = "thinking"
 INSTANT: Final = "instant"
@@ -190,7 +190,7 @@ def _twins(view: View) -> Iterator[str]:
             yield f"a twin of {lax(name)}"
 
 
-def _is_number(value: Any) -> bool:  # noqa: ANN401  (JSON as it came)
+def _is_number(value: Any) -> TypeGuard[float]:  # noqa: ANN401  (JSON as it came)
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

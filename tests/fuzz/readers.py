@@ -12,9 +12,8 @@ import base64
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ _LINE_LIMIT: Final = 64 * 1024 * 1024
 
 
 class Unreadable(ValueError):
-    """This reader makes nothing of the body."""
+    """The reader makes nothing of the body."""
 
 
 def _view(reader: str, body: object) -> View:
@@ -46,7 +45,7 @@ def read_json(body: bytes) -> View:
 
 
 def read_orjson(body: bytes) -> View:
-    """orjson."""
+    """Orjson."""
     try:
         return _view("orjson", orjson.loads(body))
     except ValueError as error:

@@ -20,7 +20,12 @@ from tests.fuzz.spelling import Pair
 CANARY: Final = "canary-0f3a9c1e7d"
 """Stands in every request's text; an error that repeats it repeats what the client wrote."""
 
-PATHS: Final = {"chat": "/chat/completions", "completions": "/completions", "responses": "/responses", "messages": "/messages"}
+PATHS: Final = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "responses": "/responses",
+    "messages": "/messages",
+}
 MODELS: Final = (
     *("kimi-k2.6", "kimi-k2.6", "kimi-k2.6", "moonshotai/Kimi-K2.6", "accounts/fireworks/models/kimi-k2p6"),
     *("KIMI-K2.6", "kimi-k2.6:free", "kimi-k2.6:thinking", "moonshotai/kimi-k2.6-TEE", " kimi-k2.6", "kimi-k2.6\u200b"),
@@ -149,12 +154,10 @@ _JSON: Final = (("Content-Type", "application/json"),)
 
 def _document(draw: Random, route: str) -> str:
     pairs = [*_model(draw), *_conversation(draw, route)]
-    for _ in range(draw.choice((0, 0, 1, 1, 2, 3))):
-        pairs.append(_sampling(draw))
+    pairs += [_sampling(draw) for _ in range(draw.choice((0, 0, 1, 1, 2, 3)))]
     for _ in range(draw.choice((0, 0, 0, 1, 1, 2))):
         pairs += _switch(draw)
-    for _ in range(draw.choice((0, 0, 0, 0, 1, 2))):
-        pairs.append(_engine(draw))
+    pairs += [_engine(draw) for _ in range(draw.choice((0, 0, 0, 0, 1, 2)))]
     for _ in range(draw.choice((0, 0, 1, 2))):
         key, values = draw.choice(BYSTANDERS)
         pairs.append((spelling.name(draw, key), draw.choice(values)))
@@ -340,8 +343,19 @@ def _content_coding(draw: Random, text: str) -> tuple[tuple[tuple[str, str], ...
 
 
 def _content_type(draw: Random, text: str) -> tuple[tuple[tuple[str, str], ...], bytes]:
-    kinds = ("text/plain", "application/x-ndjson", "APPLICATION/JSON", "application/json;charset=UTF-8", "multipart/form-data")
-    others = ("application/json; charset=utf-16", "application/json, text/plain", "application/x-www-form-urlencoded", "")
+    kinds = (
+        "text/plain",
+        "application/x-ndjson",
+        "APPLICATION/JSON",
+        "application/json;charset=UTF-8",
+        "multipart/form-data",
+    )
+    others = (
+        "application/json; charset=utf-16",
+        "application/json, text/plain",
+        "application/x-www-form-urlencoded",
+        "",
+    )
     return (("Content-Type", draw.choice((*kinds, *others))),), text.encode("utf-8", "surrogatepass")
 
 
@@ -349,7 +363,7 @@ def _chunks(draw: Random, text: str) -> tuple[tuple[tuple[str, str], ...], bytes
     raw, out = text.encode("utf-8", "surrogatepass"), bytearray()
     while raw:
         size = draw.randrange(1, max(2, len(raw) // 2) + 1)
-        out += b"%x%b\r\n%b\r\n" % (size if size <= len(raw) else len(raw), draw.choice((b"", b";a=b")), raw[:size])
+        out += b"%x%b\r\n%b\r\n" % (min(size, len(raw)), draw.choice((b"", b";a=b")), raw[:size])
         raw = raw[size:]
     trailer = draw.choice((b"", b"X-A: b\r\n", b"Authorization: Bearer x\r\n"))
     return (*_JSON, ("Transfer-Encoding", "chunked")), bytes(out) + b"0\r\n" + trailer + b"\r\n"

@@ -27,7 +27,7 @@ class RecordingVendor:
     def __init__(self) -> None:
         self.bodies: dict[int, list[bytes]] = {}
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -39,13 +39,15 @@ class RecordingVendor:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in tuple(self._open):
+        for writer in self._open.values():
             writer.close()
-        while self._open:
-            await asyncio.sleep(0)
+        if self._open:
+            await asyncio.wait(self._open.keys())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = writer
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -56,7 +58,7 @@ class RecordingVendor:
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
-            self._open.discard(writer)
+            del self._open[task]
             writer.close()
 
 

@@ -6,7 +6,6 @@ that the framing asks for: no last chunk, too few bytes, or a reset where the en
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 import aiohttp
@@ -15,11 +14,10 @@ import openai
 import orjson
 import pytest
 
-from proxy.wire.capture import Capture
-from proxy.wire.relay import BrokenAnswer, Relay
 from tests.proxying import Proxy, configured, proxying
-from tests.wire.client import Answer, asking, post, read_answer, wired
+from tests.wire.client import Answer, asking, post, wired
 from tests.wire.leaks import nothing_left, outcomes
+from tests.wire.relaying import answered
 from tests.wire.vendor import Asked, End, Step, head, marker_of, stream, vending, whole
 
 EVENTS = (
@@ -68,70 +66,6 @@ def check(answer: Answer, recorded: bytes, cut: int) -> None:
     assert (JSON_BODY if b"application/json" in recorded else EVENT_BODY).startswith(answer.body)
 
 
-class Transport(asyncio.WriteTransport):
-    """A client's transport that only remembers; a stand-in where sockets would take minutes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.aborted = False
-        self.reset = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-
-    def writelines(self, list_of_data: object) -> None:
-        assert isinstance(list_of_data, tuple)
-        self.written += b"".join(list_of_data)
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return self
-
-    def setsockopt(self, *_: object) -> None:
-        self.reset = True
-
-
-async def relayed(pieces: list[bytes], *, http_1_0: bool, reset: bool) -> Answer:
-    """What a client reads when the vendor sends `pieces` and then ends its connection."""
-    transport, failures = Transport(), list[str | None]()
-    relay = Relay(
-        transport,
-        lambda _status: b"",
-        Capture(),
-        lambda: 0.0,
-        failures.append,
-        http_1_0=http_1_0,
-        close_client=http_1_0,
-        redact=b"",
-    )
-    try:
-        for piece in pieces:
-            relay.feed(piece)
-        relay.fail("truncated") if reset else relay.vendor_closed()
-    except BrokenAnswer:
-        relay.fail("reset")
-    assert len(failures) == 1
-    assert (failures[0] is None) is (relay.complete)
-    reader = asyncio.StreamReader()
-    reader.feed_data(transport.written)
-    if transport.reset and transport.aborted:
-        reader.set_exception(ConnectionResetError())
-    else:
-        reader.feed_eof()
-    if not relay.head_sent:
-        assert not transport.written
-        return Answer(502, b"", [], cut="head")
-    if transport.reset:
-        return Answer(200, b"", [], cut="reset")
-    return await read_answer(reader)
-
-
 @pytest.mark.parametrize("http_1_0", [False, True], ids=["http-1.1", "http-1.0"])
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 @pytest.mark.parametrize("name", RECORDED)
@@ -139,9 +73,9 @@ async def test_relay_never_ends_a_cut_answer(name: str, reset: bool, http_1_0: b
     recorded = RECORDED[name]
     for cut in cuts(recorded):
         for pieces in ([recorded[:cut]], [recorded[: cut // 2], recorded[cut // 2 : cut]]):
-            answer = await relayed([piece for piece in pieces if piece], http_1_0=http_1_0, reset=reset)
+            answer = await answered(pieces, http_1_0=http_1_0, reset=reset)
             assert answer.cut, f"cut after {cut} bytes looks complete"
-    assert not (await relayed([recorded], http_1_0=http_1_0, reset=False)).cut
+    assert not (await answered([recorded], http_1_0=http_1_0, reset=False)).cut
 
 
 def cutting(recorded: bytes, how: End) -> Callable[[Asked], Iterator[Step]]:

@@ -1,0 +1,100 @@
+"""Keys of every origin, and everything the proxy says: not one of them may be found there, however encoded."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from proxy.simulator import Options, Simulator, parse_faults
+from tests.e2e.serving import chat, serving
+
+HELD_BY_ENVIRONMENT: Final = "sk-held-7f3a9d51c4e8b206+/=env"
+HELD_BY_FILE: Final = "sk-held-0be4416f9a27d8c3-file"
+CLIENT: Final = "sk-client-52d8e91b7c04af63"
+PASSED: Final = "sk-passed-e17c64a0938bd2f5"
+UNKNOWN: Final = "sk-unknown-9c3f5e7a1d2b8046"
+KEYS: Final = (HELD_BY_ENVIRONMENT, HELD_BY_FILE, CLIENT, PASSED, UNKNOWN)
+WINDOW: Final = 12
+"""Characters of a key that may not be found in a row."""
+DEAF: Final = "http://127.0.0.1:9/v1"
+
+
+def traces(text: str, key: str) -> list[str]:
+    """What of a key is found in `text`: whole, quoted, in base64, or a window of it."""
+    random = key.split("-", 2)[2]
+    spelled = [
+        key,
+        quote(key, safe=""),
+        *(base64.b64encode(pad + key.encode()).decode()[4:-4] for pad in (b"", b"a", b"bc")),
+    ]
+    spelled += [random[i : i + WINDOW] for i in range(len(random) - WINDOW + 1)]
+    return [form for form in spelled if form in text]
+
+
+def test_the_detector_finds_what_it_should() -> None:
+    for leak in (
+        CLIENT,
+        quote(HELD_BY_ENVIRONMENT, safe=""),
+        base64.b64encode(b"x" + CLIENT.encode()).decode(),
+        CLIENT[12:26],
+    ):
+        assert any(traces(f"before {leak} after", key) for key in KEYS), leak
+
+
+async def test_no_key_is_found_in_anything_said(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(HELD_BY_FILE)
+    (tmp_path / "key").chmod(0o600)
+    digest = hashlib.sha256(CLIENT.encode()).hexdigest()
+    said: list[str] = []
+    async with (
+        Simulator(Options(instant=True, faults=parse_faults("echo-key"))) as echoing,
+        Simulator(Options(instant=True)) as honest,
+        serving(
+            tmp_path,
+            [
+                {"name": "held", "url": echoing.url, "profile": "moonshot", "api_key_env": "HELD_KEY"},
+                {"name": "filed", "url": honest.url, "profile": "moonshot", "api_key_file": str(tmp_path / "key")},
+                {"name": "deaf", "url": DEAF, "profile": "moonshot", "api_key_env": "HELD_KEY"},
+            ],
+            {"HELD_KEY": HELD_BY_ENVIRONMENT},
+            clients=[{"name": "app", "key_sha256": digest}],
+        ) as supervisor,
+    ):
+        for path in ("/v1/chat/completions", "/vendors/filed/v1/chat/completions", "/vendors/deaf/v1/chat/completions"):
+            for key in (CLIENT, UNKNOWN):
+                for body in (chat(), chat(stream=True), chat(temperature="x"), chat(n=[])):
+                    headers = {"Authorization": f"Bearer {key}", "X-Note": PASSED, "Cookie": PASSED}
+                    async with supervisor.session.post(supervisor.url + path, json=body, headers=headers) as answer:
+                        said += [str(answer.headers), await answer.text()]
+        async with supervisor.session.post(f"{supervisor.url}/v1/{UNKNOWN}?key={UNKNOWN}") as answer:
+            said += [str(answer.headers), await answer.text()]
+        assert echoing.received, "the held key was sent to its vendor"
+        assert dict(echoing.received[-1].headers)["Authorization"] == f"Bearer {HELD_BY_ENVIRONMENT}"
+        assert dict(honest.received[-1].headers)["Authorization"] == f"Bearer {HELD_BY_FILE}"
+        for path in ("/metrics", "/status", "/healthz", "/readyz", f"/{UNKNOWN}"):
+            said.append((await supervisor.fetch(path))[1])
+        said += supervisor.lines
+    assert len(said) > 50
+    for text in said:
+        for key in KEYS:
+            assert not traces(text, key)
+
+
+async def test_a_passed_key_goes_to_the_vendor_and_nowhere_else(tmp_path: Path) -> None:
+    async with (
+        Simulator(Options(instant=True)) as vendor,
+        serving(tmp_path, [{"name": "sim", "url": vendor.url, "profile": "moonshot"}]) as supervisor,
+    ):
+        headers = {"Authorization": f"Bearer {PASSED}"}
+        async with supervisor.session.post(
+            f"{supervisor.url}/v1/chat/completions", json=chat(), headers=headers
+        ) as answer:
+            text = str(answer.headers) + await answer.text()
+        assert dict(vendor.received[-1].headers)["Authorization"] == headers["Authorization"]
+        await supervisor.hears('"event":"request"')
+        for path in ("/metrics", "/status"):
+            text += (await supervisor.fetch(path))[1]
+        assert not traces(text + "\n".join(supervisor.lines), PASSED)
