@@ -162,7 +162,7 @@ class DrainSettings(Section):
 
     timeout: kinds.Duration = Field(default=900.0, description="How long open answers may go on before they are cut.")
     grace: kinds.DurationOrZero = Field(
-        default=1.0, description="How long new connections are still served, until the load balancer has noticed."
+        default=1.0, description="How long an idle connection may still send a request before a drain closes it."
     )
 
 

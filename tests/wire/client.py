@@ -68,6 +68,11 @@ class Wire:
         async with asyncio.timeout(PATIENCE_S):
             return await read_answer(self.reader)
 
+    async def head_only(self) -> Answer:
+        """The head of an answer to HEAD, whose Content-Length counts bytes that are not sent."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await _head(self.reader)
+
     async def end(self) -> str:
         """How the proxy ends the connection: eof or reset. Fails when it sends anything more, or does not end it."""
         async with asyncio.timeout(PATIENCE_S):
