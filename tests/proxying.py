@@ -9,9 +9,11 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import yaml
@@ -22,6 +24,8 @@ from proxy.config.values import Config
 from proxy.contract.exchange import Exchange
 from proxy.metrics.worker import Metrics
 from proxy.wire.server import DataPlane
+
+_ANY_PORT = 9
 
 
 @dataclass(slots=True)
@@ -52,13 +56,22 @@ def configured(
     **settings: Any,  # noqa: ANN401  (any setting of the file)
 ) -> Config:
     """A Config with one vendor named `sim`, through the real loader. `vendor` and `settings` are as in the file."""
-    sim = {"url": vendor_url, "profile": "openai-compatible", **(vendor or {})}
+    port = urlsplit(vendor_url).port
+    url = vendor_url.replace(f":{port}/", f":{_ANY_PORT}/", 1)
+    sim = {"url": url, "profile": "openai-compatible", **(vendor or {})}
     text = yaml.safe_dump({"version": 1, "vendors": {"sim": sim}, **settings})
+    config = _loaded(text, tuple((environ or {}).items()))
+    return config if port is None else replace(config, vendors=(replace(config.vendors[0], port=port),))
+
+
+@cache
+def _loaded(text: str, environ: tuple[tuple[str, str], ...]) -> Config:
+    """Loading compiles policies, which takes longer than most tests; only the vendor's port differs between them."""
 
     def read_text(path: Path) -> str:
         return text if path.name == "test-paramwall.yaml" else read_file(path)
 
-    return load(Flags(config="test-paramwall.yaml"), environ or {}, read_text).config
+    return load(Flags(config="test-paramwall.yaml"), dict(environ), read_text).config
 
 
 @asynccontextmanager

@@ -169,7 +169,13 @@ class Crew:
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self._notes.fail(f"a worker could not be started or replaced: {type(failure).__name__}: {failure}")
 
     def _resize(self, workers: int) -> None:
         while len(self.places) < workers:

@@ -50,7 +50,7 @@ class Request:
         self.http_1_1 = message.version == HttpVersion11
         self.http_1_0 = not self.http_1_1 and message.version == HttpVersion10
         # After an upgrade that is not taken up, aiohttp's parser reads no further request.
-        self.keep_alive = not message.should_close and not message.upgrade
+        self.keep_alive = self.http_1_1 and not message.should_close and not message.upgrade
 
 
 class Connection(RequestHandler):
@@ -230,7 +230,7 @@ async def _never(request: web.BaseRequest) -> web.StreamResponse:
 
 def too_long(exc: BaseException | None) -> bool:
     """Whether a head was refused for its size."""
-    return isinstance(exc, LineTooLong)
+    return isinstance(exc, LineTooLong) or (isinstance(exc, HttpProcessingError) and exc.message.startswith("Too many"))
 
 
 def verify() -> None:

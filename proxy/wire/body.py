@@ -52,10 +52,13 @@ class Arrival:
         self._hold(len(body))
         return body
 
-    async def awaited(self, deadlines: Deadlines) -> bytes:
-        """A body that is still coming. Raises Refused as `taken` does, and with 408 when it comes too slowly."""
+    def reserve(self) -> None:
+        """Make room for a body of the announced length. Raises Refused before a byte of it is asked for."""
         if self._announced is not None:
             self._hold(self._announced)
+
+    async def awaited(self, deadlines: Deadlines) -> bytes:
+        """A body that is still coming. Raises Refused as `taken` does, and with 408 when it comes too slowly."""
         self._started = self._clock()
         deadlines.active.add(self)
         try:

@@ -109,10 +109,10 @@ class Pipeline:
         match = routes.match(request.target)
         lane = plane.lane(match.vendor) if match is not None else None
         if match is None or lane is None:
-            raise Refused(NOT_FOUND)
+            raise Refused(NOT_FOUND if request.method in routes.METHODS else _method_problem(routes.METHODS))
         record.route, record.vendor = match.served.label, lane.vendor.name
         if request.method not in match.served.methods:
-            raise Refused(_method_problem(match))
+            raise Refused(_method_problem(match.served.methods))
         if not (request.http_1_1 or request.http_1_0):
             raise Refused(_VERSION)
         judged = match.served.policy is not None
@@ -125,8 +125,6 @@ class Pipeline:
         if plan is not None:
             record.judged, record.policy, record.params = True, plan.label, plan.params
         permit = self._admission.admit(lane.vendor.name, client)
-        if head.expect and not request.content.is_eof():
-            request.connection.write(_CONTINUE)
         return Admitted(lane, match, head, plan, permit)
 
     @staticmethod
@@ -143,11 +141,18 @@ class Pipeline:
             raise Refused(_CODING)
         if judged and not is_json(head.content_type):
             raise Refused(_NOT_JSON)
+        if not judged and request.method == "GET" and (head.transfer_coding or head.length.strip(b"0 ")):
+            raise Refused(_UNEXPECTED)
 
     async def _read(self, request: Request, admitted: Admitted, limits: Limits) -> bytes:
         """The whole body. Most bodies came with their head, and nothing has to be awaited."""
         arrival = Arrival(request.content, admitted.head.content_length, limits, admitted.permit, self._clock)
-        return arrival.taken() if request.content.is_eof() else await arrival.awaited(self._deadlines)
+        if request.content.is_eof():
+            return arrival.taken()
+        arrival.reserve()
+        if admitted.head.expect and request.http_1_1:
+            request.connection.write(_CONTINUE)
+        return await arrival.awaited(self._deadlines)
 
     def _decide(self, admitted: Admitted, record: Record, body: bytes) -> bytes:
         """Parse, decide, encode. A body of a route without policy passes as it came."""
@@ -171,7 +176,7 @@ class Pipeline:
         if transport is None:
             raise asyncio.CancelledError
         http_1_0 = request.http_1_0
-        close = self.draining or http_1_0 or not request.keep_alive
+        close = self.draining or not request.keep_alive
 
         def own_head(status: int) -> bytes:
             admitted.permit.drop_body()
@@ -197,7 +202,10 @@ class Pipeline:
         record.outcome, record.status, record.code = refusal.outcome, problem.status, problem.code
         record.actions = ""
         close = self.draining or not request.keep_alive or not request.content.is_eof()
-        request.connection.write(problems.raw(problem, receipts(record), close=close))
+        answer = problems.raw(problem, receipts(record), close=close)
+        if request.method == "HEAD":  # served nowhere; its answer has no body (RFC 9110 section 9.3.2)
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
+        request.connection.write(answer)
         return not close
 
 
@@ -230,8 +238,8 @@ def _receipt_lines(record: Record, status: int) -> bytes:
     return lines.encode("ascii")
 
 
-def _method_problem(match: routes.Match) -> Problem:
-    allowed = ", ".join(sorted(match.served.methods))
+def _method_problem(methods: frozenset[str]) -> Problem:
+    allowed = ", ".join(sorted(methods))
     return Problem(
         405,
         "method-not-allowed",
@@ -251,6 +259,7 @@ _CODING: Final = Problem(
     "send the body uncompressed",
     headers={"Accept-Encoding": "identity"},
 )
+_UNEXPECTED: Final = Problem(400, "body-unexpected", "a GET request has no body here", "send none")
 _NOT_JSON: Final = Problem(
     415, "content-type", "the Content-Type is not application/json in UTF-8", "send `Content-Type: application/json`"
 )

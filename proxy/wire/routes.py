@@ -33,7 +33,7 @@ class Match:
 
 
 _POST, _GET = frozenset({"POST"}), frozenset({"GET"})
-_ANY: Final = frozenset({"GET", "POST", "DELETE"})
+METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 
 _EXACT: Final = {
     "/chat/completions": Served("chat", _POST, Route.CHAT),
@@ -45,8 +45,8 @@ _EXACT: Final = {
 }
 _BELOW: Final = (
     ("/models/", Served("models", _GET, None)),
-    ("/files", Served("files", _ANY, None)),
-    ("/batches", Served("batches", _ANY, None)),
+    ("/files", Served("files", METHODS, None)),
+    ("/batches", Served("batches", METHODS, None)),
     ("/tokenizers/", Served("tokenizers", _POST, None)),
     ("/users/me/", Served("users", _GET, None)),
 )

@@ -7,10 +7,12 @@ at from behind only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
+
+from openai.types.chat import ChatCompletionFunctionToolParam
 
 from proxy.simulator import Lengths, Lognormal, Options, Pacing, Simulator, parse_faults
 from tests.proxying import Proxy, configured, proxying
@@ -21,7 +23,7 @@ SHORT: Final = Lengths(reasoning=Lognormal(12, 0.2), content=Lognormal(12, 0.2))
 SLOW: Final = Pacing(first_token_s=Lognormal(0.05, 0.1), gap_s=Lognormal(0.02, 0.1))
 LONG: Final = Lengths(reasoning=Lognormal(2000, 0.1), content=Lognormal(2000, 0.1))
 """With SLOW: an answer of more than half a minute."""
-WEATHER: Final[dict[str, Any]] = {
+WEATHER: Final[ChatCompletionFunctionToolParam] = {
     "type": "function",
     "function": {
         "name": "get_weather",
@@ -68,13 +70,19 @@ async def until(condition: Callable[[], object], what: str) -> None:
 async def staged(
     *faults: str,
     options: Options = Options(instant=True, lengths=SHORT, tool_rate=0.0),  # noqa: B008  (frozen)
+    vendor: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
     **settings: Any,  # noqa: ANN401  (any setting of the file)
 ) -> AsyncIterator[Stage]:
-    """A stage; `faults` are the vendor's, `settings` the proxy's. The vendor speaks and checks as Moonshot does."""
-    async with Simulator(replace(options, faults=parse_faults(*faults))) as vendor:
-        config = configured(vendor.url, vendor={"profile": "moonshot"}, **settings)
+    """A stage; `faults` are the vendor's, `vendor` and `settings` as in the proxy's file. The vendor speaks and checks as
+    Moonshot does.
+    """
+    async with Simulator(replace(options, faults=parse_faults(*faults))) as simulator:
+        config = configured(
+            simulator.url, vendor={"profile": "moonshot", **(vendor or {})}, environ=environ, **settings
+        )
         async with proxying(config) as proxy:
-            yield Stage(vendor, proxy)
+            yield Stage(simulator, proxy)
 
 
 PACED: Final = Options(lengths=LONG, pacing=SLOW, tool_rate=0.0)

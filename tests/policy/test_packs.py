@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from proxy.contract.mode import Mode
 from proxy.policy.clauses.clause import Clause
-from proxy.policy.decide import MALFORMED_CODES, MODEL_NOT_COVERED, Plan
+from proxy.policy.decide import MALFORMED_CODES, MODEL_NOT_COVERED, Plan, compile_plan
 from proxy.policy.document import Contract, Enforcement, Route
 from proxy.policy.known import KNOWN_MEMBERS
 from proxy.policy.verdict import Allow, Finding, Reject
@@ -109,3 +110,23 @@ def test_a_vendors_own_names_are_covered(name: str, profile: str) -> None:
     compiled = plan(name, profile)
     for alias in (name, *PROFILES[profile].models.get(name, ())):
         assert judged(f'{{"model":"{alias}"}}'.encode(), compiled).applies
+
+
+def test_an_alias_of_the_vendor_is_covered_though_no_pattern_knows_it() -> None:
+    profile = replace(PROFILES["vllm"], models={"kimi-k2.6": ("my-deployment",)})
+    body = b'{"model":"My-Deployment","temperature":0.3}'
+    assert not judged(body, plan()).applies
+    assert judged(body, compile_plan(POLICIES["kimi-k2.6"], profile)).applies
+
+
+def test_what_a_plan_remembers_is_short_and_little() -> None:
+    compiled = compile_plan(POLICIES["kimi-k2.6"], PROFILES["vllm"])
+    (judge,) = compiled.tables[Route.CHAT][Mode.THINKING].members["temperature"]
+    remembered = judge.recall.cache_info  # type: ignore[attr-defined]  # it is an lru_cache
+    for i in range(100):
+        judged(f'{{"temperature":0.{i}1}}'.encode(), compiled)
+        judged(f'{{"temperature":0.{i}000000000000000000000000000001}}'.encode(), compiled)
+    assert remembered().misses == 100, "long values are judged anew"
+    assert remembered().currsize <= 16
+    judged(b'{"temperature":0.991}', compiled)
+    assert remembered().hits == 1
