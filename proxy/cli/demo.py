@@ -32,9 +32,10 @@ def demo(
     ci: Annotated[bool, typer.Option("--ci", help="Without a terminal: plain text of 80 columns.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards, until Ctrl-C.")] = False,
 ) -> None:
-    """Show the proxy at work: a simulated vendor, the real proxy before it, real requests, every result checked.
+    """Show the proxy at work, every claim checked.
 
-    Needs no key and no network. Exit code 0: everything went as told. 1: something did not.
+    A simulated vendor, the real proxy before it, real requests; no key and no network needed. Exit code 0: everything
+    went as told. 1: something did not.
     """
     if ci and keep:
         refuse("--ci and --keep are both given", "leave one of them out; --ci ends by itself")

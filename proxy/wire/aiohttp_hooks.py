@@ -56,14 +56,16 @@ class Request:
 class Connection(RequestHandler):
     """One client connection: aiohttp's, with flow control towards the vendor and a deadline for the head."""
 
-    __slots__ = ("front", "head_timer", "reader")
+    __slots__ = ("body", "front", "head_timer", "reader")
 
+    body: StreamReader | None
     front: Front
     reader: Reader | None
     head_timer: asyncio.TimerHandle | None
 
     def __init__(self, front: Front, **options: Any) -> None:  # noqa: ANN401  (aiohttp's own options)
         super().__init__(front, **options)
+        self.body = None
         self.front = front
         self.reader = None
         self.head_timer = None
@@ -78,6 +80,7 @@ class Connection(RequestHandler):
         if self.reader is not None:
             self.reader.client_gone()
         self._stop_head_timer()
+        self.transport = None
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -93,9 +96,15 @@ class Connection(RequestHandler):
             self.reader.resume()
 
     def data_received(self, data: bytes) -> None:
-        """Parse; a head that stays unfinished gets a deadline (aiohttp has only its keep-alive timer for that)."""
+        """Parse; a head that stays unfinished gets a deadline (aiohttp has only its keep-alive timer for that), and a
+        body that breaks off is told to whoever reads it (aiohttp only queues the error behind it).
+        """
         super().data_received(data)
         waiter = self._waiter
+        if self.body is not None and self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            if not self.body.is_eof():
+                self.body.set_exception(web.RequestPayloadError("broken framing"))
+            self.body = None
         if waiter is not None and not waiter.done():
             if self.head_timer is None and data:
                 self.head_timer = self._loop.call_later(self.front.head_timeout_s, self._head_late)
@@ -114,13 +123,18 @@ class Connection(RequestHandler):
                 message, content = await self._next_message()
                 if isinstance(message, _ErrInfo):
                     self.write(front.on_error(message.status, message.exc))
+                    await self._linger()
                     break
                 self._request_in_progress = True
+                self.body = content
                 keep = await front.serve(Request(self, message, content))
                 self._request_in_progress = False
                 if not content.is_eof():
-                    await self._discard(content)
-                if not keep or not content.is_eof():
+                    await self._linger()
+                    break
+                if self._paused:
+                    await self._caught_up()
+                if not keep:
                     break
                 self._rest()
         except Exception as error:
@@ -129,8 +143,7 @@ class Connection(RequestHandler):
             self._request_in_progress = False
             if self._handler_waiter is not None and not self._handler_waiter.done():
                 self._handler_waiter.set_result(None)
-        if self.transport is not None:
-            self.transport.close()
+        self.force_close()
 
     async def _next_message(self) -> tuple[Any, StreamReader]:
         if not self._messages:
@@ -158,14 +171,33 @@ class Connection(RequestHandler):
         waiting = self._waiter is not None and not self._messages and self.head_timer is None
         return self._next_keepalive_close_time - self._keepalive_timeout if waiting else None
 
-    async def _discard(self, content: StreamReader) -> None:
-        """Read and drop what is left of a refused body for a while: closing at once would reset the refusal away."""
+    async def _caught_up(self) -> None:
+        """The answer is whole, its client slow: nothing more is written before it caught up, nor waited for ever."""
         try:
-            async with asyncio.timeout(self._lingering_time):
-                while not content.is_eof():
-                    await content.readany()
-        except (TimeoutError, web.RequestPayloadError, HttpProcessingError):
-            pass
+            async with asyncio.timeout(self.front.stall_s):
+                await self._drain_helper()
+        except TimeoutError:
+            if self.transport is not None:
+                self.transport.abort()
+
+    def force_close(self) -> None:
+        """Close when all is sent; a client that does not take it in time is cut off."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None and transport.get_write_buffer_size():
+            self._loop.call_later(self.front.stall_s, transport.abort)
+
+    async def _linger(self) -> None:
+        """All is said; drop what the client still sends for a while. Closing at once would reset the answer away (RFC
+        9112 section 9.6).
+        """
+        self._close = True  # from here on data_received looks at nothing
+        transport = self.transport
+        if transport is not None:
+            transport.resume_reading()
+            if transport.can_write_eof():
+                transport.write_eof()
+            await asyncio.sleep(self._lingering_time)
 
     def write(self, answer: bytes) -> None:
         """Send bytes of our own, if anybody is left to read them."""
@@ -185,8 +217,7 @@ class Connection(RequestHandler):
 
     def _head_late(self) -> None:
         self.head_timer = None
-        if self.transport is not None:
-            self.transport.write(self.front.late_head)
+        self.write(self.front.on_error(408, None))
         self.force_close()
 
 
@@ -194,7 +225,7 @@ class Front(web.Server):
     """aiohttp's low-level server with our connections: no router, no middleware, no access log.
 
     `serve` handles one request and says whether its connection lives on. `on_error` gives the answer to a request that
-    could not be read; `on_fault` is told of our own defects.
+    could not be read (408: not in time); `on_fault` is told of our own defects.
     """
 
     def __init__(
@@ -203,16 +234,19 @@ class Front(web.Server):
         *,
         on_error: Callable[[int, BaseException | None], bytes],
         on_fault: Callable[[BaseException], None],
-        head_timeout_s: float,
-        late_head: bytes,
         **options: Any,  # noqa: ANN401  (aiohttp's own options)
     ) -> None:
         super().__init__(_never, handler_cancellation=True, **options)
         self.serve = serve
         self.on_error = on_error
         self.on_fault = on_fault
-        self.head_timeout_s = head_timeout_s
-        self.late_head = late_head
+        self.head_timeout_s = self.stall_s = self._keepalive_s = 0.0
+
+    def limit(self, *, head_timeout_s: float, keepalive_s: float, stall_s: float) -> None:
+        """How long connections may take for a head, to send the next request (connections made from now on) and to read
+        the last bytes of an answer.
+        """
+        self.head_timeout_s, self._keepalive_s, self.stall_s = head_timeout_s, keepalive_s, stall_s
 
     def open_connections(self) -> list[Connection]:
         """The connections there are."""
@@ -220,7 +254,7 @@ class Front(web.Server):
 
     def __call__(self) -> RequestHandler:
         """A new connection (a protocol factory for `loop.create_server`)."""
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self, loop=self._loop, keepalive_timeout=self._keepalive_s, **self._kwargs)
 
 
 async def _never(request: web.BaseRequest) -> web.StreamResponse:
@@ -246,7 +280,8 @@ def verify() -> None:
 
 
 _PRIVATE: Final = (
-    *("_buffer_paused", "_close", "_force_close", "_handler_waiter", "_keepalive", "_keepalive_handle", "_loop"),
+    *("_buffer_paused", "_close", "_drain_helper", "_force_close", "_handler_waiter", "_keepalive", "_keepalive_handle"),
+    *("_loop", "_paused"),
     *("_keepalive_timeout", "_lingering_time", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time"),
     *("_parser", "_process_keepalive", "_request_in_progress", "_resume_reading_if_drained", "_waiter"),
 )

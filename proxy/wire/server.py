@@ -69,17 +69,15 @@ class DataPlane:
             self._pipeline.handle,
             on_error=self._answer_error,
             on_fault=self._fault,
-            head_timeout_s=config.limits.header_timeout_s,
-            late_head=problems.raw(problems.LATE_HEAD, {}, close=True),
             access_log=None,
             auto_decompress=False,
-            keepalive_timeout=config.limits.keepalive_s,
             read_bufsize=READ_BUFFER,
             lingering_time=LINGER_S,
             max_line_size=8190,
             max_field_size=8190,
             max_headers=128,
         )
+        self._limit_connections(front, config)
         context = _tls(config)
         for sock in sockets:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -91,6 +89,8 @@ class DataPlane:
         self._pipeline.plane = plane.build(config, self._metrics, time.monotonic, self._pipeline.plane)
         self._console = config.log_format == "console"
         self._update_limits(config)
+        if self._front is not None:
+            self._limit_connections(self._front, config)
 
     def in_flight(self) -> int:
         """Requests under way."""
@@ -135,6 +135,13 @@ class DataPlane:
             if connection.reader is not None and connection.transport is not None:
                 connection.transport.abort()
 
+    @staticmethod
+    def _limit_connections(front: aiohttp_hooks.Front, config: Config) -> None:
+        limits = config.limits
+        front.limit(
+            head_timeout_s=limits.header_timeout_s, keepalive_s=limits.keepalive_s, stall_s=limits.write_stall_s
+        )
+
     def _update_limits(self, config: Config) -> None:
         vendors = [(vendor.name, vendor.max_in_flight) for vendor in config.vendors]
         self._admission.update(config.limits, vendors, config.clients)
@@ -150,6 +157,7 @@ class DataPlane:
     def _answer_error(self, status: int, exc: BaseException | None) -> bytes:
         """The answer to a request that aiohttp could not read: nothing of it is echoed or logged."""
         problem = problems.HEAD_TOO_LARGE if aiohttp_hooks.too_long(exc) else problems.MALFORMED_HEAD
+        problem = problems.LATE_HEAD if status == 408 else problem
         self._metrics.requests("none", "none", False, "rejected", problem.status).inc()  # noqa: FBT003  (a label)
         self._log(
             {"time": "", "event": "request", "outcome": "rejected", "status": problem.status, "code": problem.code}

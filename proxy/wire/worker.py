@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import faulthandler
-import gc
 import signal
 import socket
 import sys
@@ -39,6 +38,7 @@ from proxy.wire.channel import (
     encode_word,
 )
 from proxy.wire.lines import Lines
+from proxy.wire.memory import settle
 from proxy.wire.snapshot import families
 
 _LAG_EVERY_S: Final = 1.0
@@ -178,10 +178,7 @@ def main(make_service: ServiceFactory, arguments: Sequence[str] | None = None) -
     metrics = Metrics()
     lines = Lines(given.log, metrics.log_lines_dropped.inc)
 
-    # What was imported lives as long as the process, and a request leaves no cycles: there is little to look for.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    settle()
 
     async def obey() -> None:
         channel = await Channel.over(socket.socket(fileno=given.channel))

@@ -74,8 +74,8 @@ async def staged(
     environ: Mapping[str, str] | None = None,
     **settings: Any,  # noqa: ANN401  (any setting of the file)
 ) -> AsyncIterator[Stage]:
-    """A stage; `faults` are the vendor's, `vendor` and `settings` as in the proxy's file. The vendor speaks and checks as
-    Moonshot does.
+    """A stage; `faults` are the simulator's, `vendor` and `settings` as in the proxy's file. The simulator speaks and
+    checks as Moonshot does.
     """
     async with Simulator(replace(options, faults=parse_faults(*faults))) as simulator:
         config = configured(

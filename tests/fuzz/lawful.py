@@ -220,8 +220,9 @@ def _engine_faults(members: Mapping[str, Any], route: str) -> Iterator[str]:
         seen = members.get(name)
         if seen is not None and not (_is_number(seen) and seen >= 1 and seen == int(seen)):
             yield f"{name} {seen!r}"
-    if route == "chat" and members.get("max_tokens") is not None and members.get("max_completion_tokens") is not None:
-        yield "two budgets"
+    budgets = {members.get(name) for name in ("max_tokens", "max_completion_tokens") if _is_number(members.get(name))}
+    if route == "chat" and len(budgets) > 1:
+        yield f"two budgets {budgets}"
 
 
 def _same(seen: Any, value: Any) -> bool:  # noqa: ANN401  (JSON as it came)
