@@ -146,9 +146,9 @@ async def _proxy(
         notes = Notes(lambda line: say(line.decode()), time.time, as_json=False)
         supervisor = Supervisor(load_file, loaded, listening, admin, launch, notes, Patience())
         proxy = asyncio.create_task(supervisor.run())
-        urls = [f"http://{sockets.shown(each[0])}" for each in (listening, admin)]
+        proxy_url, admin_url = (f"http://{sockets.shown(each[0])}" for each in (listening, admin))
         try:
-            yield Stage(vendor, session, file, config.vendors[0].plan.label, *urls, proxy)
+            yield Stage(vendor, session, file, config.vendors[0].plan.label, proxy_url, admin_url, proxy)
         finally:
             proxy.cancel()
             await asyncio.wait({proxy})

@@ -7,7 +7,7 @@ a claim looks at what the vendor and the client received, never at what was inte
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -115,8 +115,8 @@ def counted_tokens(answer: bytes) -> tuple[int, int]:
     """(the tokens that the vendor says it wrote, the pieces that arrived) in a stream."""
     chunks = _chunks(answer)
     arrived = sum(any(_texts(_part(choice))) for chunk in chunks for choice in chunk.get("choices", ()))
-    usage = next((chunk["usage"] for chunk in chunks if chunk.get("usage")), {})
-    return usage.get("completion_tokens", 0), arrived
+    told = sum(chunk["usage"]["completion_tokens"] for chunk in chunks if chunk.get("usage"))
+    return told, arrived
 
 
 def repairs(actions: str) -> int:
@@ -139,14 +139,14 @@ def totals(metrics: Iterable[Metric]) -> Totals:
     samples = [(sample.name.partition("_")[2], sample) for metric in metrics for sample in metric.samples]
 
     def summed(name: str, *labels: str) -> dict[tuple[str, ...], float]:
-        sums: Counter[tuple[str, ...]] = Counter()
+        sums: dict[tuple[str, ...], float] = defaultdict(float)
         for known, sample in samples:
             if known == name and sample.value:
                 sums[tuple(sample.labels[label] for label in labels)] += sample.value
-        return dict(sums)
+        return sums
 
     def mean(name: str) -> float:
-        return summed(f"{name}_sum").get((), 0.0) / summed(f"{name}_count").get((), 1.0)
+        return summed(f"{name}_sum")[()] / (summed(f"{name}_count")[()] or 1.0)
 
     return Totals(
         summed("requests_total", "vendor", "outcome", "code"),

@@ -11,6 +11,7 @@ touches leaves byte-identical.
 
 from __future__ import annotations
 
+import codecs
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -37,6 +38,12 @@ MAX_NUMBER_CHARACTERS = 64
 """Longest judged number: a double needs 24."""
 MAX_NAME_CHARACTERS = 256
 """Longest name worth folding: no known name is a tenth as long, and folding costs time for every character."""
+
+
+_CHECKED_AT_ONCE: Final = 64 * 1024
+"""Bytes of a body that are decoded together: one emoji makes four bytes of every character, which a body of many
+megabytes must not become."""
+_utf8: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class MalformedBody(ValueError):
@@ -186,12 +193,17 @@ def folds_to_known(known: str, param: str | None = None) -> MalformedBody:
 def _require_utf8(body: bytes) -> None:
     if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise MalformedBody("body-not-utf8", "the body starts with a byte order mark", "send UTF-8 without one")
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedBody(
-            "body-not-utf8", f"the body is not UTF-8 at byte {error.start}", "encode the body as UTF-8"
-        ) from None
+    decoder = _utf8()
+    for start in range(0, len(body), _CHECKED_AT_ONCE):
+        kept, _ = decoder.getstate()  # the beginning of a character that ends in this piece
+        end = start + _CHECKED_AT_ONCE
+        try:
+            decoder.decode(body[start:end], final=end >= len(body))
+        except UnicodeDecodeError as error:
+            at = start - len(kept) + error.start
+            raise MalformedBody(
+                "body-not-utf8", f"the body is not UTF-8 at byte {at}", "encode the body as UTF-8"
+            ) from None
 
 
 def _not_json(body: bytes, error: Exception) -> MalformedBody:

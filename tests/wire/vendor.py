@@ -69,6 +69,8 @@ class Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received += data
         self._unread += data
+        if len(self.received) >= self.vendor.reads:
+            self.transport.pause_reading()
         while (request := self._whole_request()) is not None:
             self.vendor.asked.append(request)
             self._asked.append(request)
@@ -129,13 +131,16 @@ class Conversation(asyncio.Protocol):
 
 
 class Vendor:
-    """A running vendor. `asked` is every whole request in the order of arrival."""
+    """A running vendor. `asked` is every whole request in the order of arrival; after `reads` bytes of a connection the
+    vendor reads no further.
+    """
 
     def __init__(self, answer: Callable[[Asked], Script], greeting: Script) -> None:
         self.answer = answer
         self.greeting = greeting
         self.conversations: list[Conversation] = []
         self.asked: list[Asked] = []
+        self.reads: float = float("inf")
         self.port = 0
         self.scheme = "http"
 
