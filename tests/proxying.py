@@ -53,15 +53,20 @@ def configured(
     *,
     vendor: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
     **settings: Any,  # noqa: ANN401  (any setting of the file)
 ) -> Config:
-    """A Config with one vendor named `sim`, through the real loader. `vendor` and `settings` are as in the file."""
+    """A Config with one vendor named `sim`, through the real loader. `vendor`, `more` vendors and `settings` are as in
+    the file.
+    """
     port = urlsplit(vendor_url).port
     url = vendor_url.replace(f":{port}/", f":{_ANY_PORT}/", 1)
     sim = {"url": url, "profile": "openai-compatible", **(vendor or {})}
-    text = yaml.safe_dump({"version": 1, "vendors": {"sim": sim}, **settings})
+    text = yaml.safe_dump({"version": 1, "vendors": {"sim": sim, **(more or {})}, **settings})
     config = _loaded(text, tuple((environ or {}).items()))
-    return config if port is None else replace(config, vendors=(replace(config.vendors[0], port=port),))
+    if port is None or "vendors" in settings:
+        return config
+    return replace(config, vendors=(replace(config.vendors[0], port=port), *config.vendors[1:]))
 
 
 @cache

@@ -23,6 +23,10 @@ def serve(
         typer.Option(metavar="FILE", help="Configuration file; paramwall.yaml here when no vendor is given."),
     ] = None,
     vendor: Annotated[str | None, typer.Option(metavar="URL", help="Base URL of the vendor; it ends in /v1.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="How that vendor spells things; its host tells, if known."),
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="What is lawful: a shipped policy or a file.")
     ] = None,
@@ -34,7 +38,7 @@ def serve(
     workers: Annotated[str | None, typer.Option(metavar="N", help="Worker processes.")] = None,
 ) -> None:
     """Run the proxy until SIGTERM or Ctrl-C. SIGHUP loads the configuration anew, SIGUSR2 replaces the workers."""
-    flags = Flags(config, vendor, policy, enforcement, listen, admin, workers)
+    flags = Flags(config, vendor, policy, enforcement, listen, admin, workers, profile)
     load = partial(from_process, flags)
     try:
         run(load, load())

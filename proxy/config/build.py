@@ -92,7 +92,7 @@ class Builder:
         if profile is None:
             self.notices.append(
                 f"vendor {vendor.name}: no profile lists the host {vendor.url.host}, so {shipped.OPEN_PROFILE} is "
-                "used; hint: name another with `profile:` if this vendor spells things its own way"
+                "used; hint: name another with `profile:` or --profile if this vendor spells things its own way"
             )
         return profile.name if profile else shipped.OPEN_PROFILE
 

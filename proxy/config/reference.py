@@ -90,10 +90,16 @@ def _flags() -> Iterator[str]:
     yield "| flag of `serve` | variable | sets |"
     yield "|---|---|---|"
     for name in Flags.__dataclass_fields__:
-        target = {"config": "the file to read", "vendor": "`vendors`: this one URL"}.get(name, f"`{name}`")
+        target = _TARGETS.get(name, f"`{name}`")
         yield f"| `--{name}` | `{PREFIX}{name.upper()}` | {target} |"
     yield ""
 
+
+_TARGETS: Final = {
+    "config": "the file to read",
+    "vendor": "`vendors`: this one URL",
+    "profile": "the profile of the vendor of `--vendor`",
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:

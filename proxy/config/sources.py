@@ -33,6 +33,7 @@ class Flags:
     listen: str | None = None
     admin: str | None = None
     workers: str | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,26 @@ def gather(flags: Flags, environ: Mapping[str, str], read_text: ReadText, proble
     else:
         tree, places = _file(path, said, environ, read_text, problems)
     for name, (text, place) in said.items():
-        if name == "config":
+        if name in ("config", "profile"):
             continue
         key = "vendors" if name == "vendor" else name
         places.by_key = {old: at for old, at in places.by_key.items() if old[:1] != (key,)}
         places.by_key[(key,)] = place
         if name == "vendor" and "vendors" in tree:
             notices.append(f"{place.source} replaces the vendors of {path}")
-        entry: dict[str, Tree] = {"name": Text("vendor"), "url": text}
-        tree[key] = [entry] if name == "vendor" else text
+        tree[key] = [_vendor(text, said, places)] if name == "vendor" else text
+    if "profile" in said and "vendor" not in said:
+        where = said["profile"][1]
+        problems.append(where.problem("it says how the vendor of --vendor spells things", "give --vendor URL with it"))
     return Gathered(tree, places, path, tuple(notices), tuple(_mistyped(environ)))
+
+
+def _vendor(url: Text, said: Mapping[str, tuple[Text, Place]], places: Places) -> dict[str, Tree]:
+    """The one vendor that a flag or a variable names."""
+    entry: dict[str, Tree] = {"name": Text("vendor"), "url": url}
+    if "profile" in said:
+        entry["profile"], places.by_key["vendors", 0, "profile"] = said["profile"]
+    return entry
 
 
 def _said(flags: Flags, environ: Mapping[str, str]) -> list[tuple[str, tuple[Text, Place]]]:

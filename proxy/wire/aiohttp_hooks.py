@@ -280,8 +280,8 @@ def verify() -> None:
 
 
 _PRIVATE: Final = (
-    *("_buffer_paused", "_close", "_drain_helper", "_force_close", "_handler_waiter", "_keepalive", "_keepalive_handle"),
-    *("_loop", "_paused"),
+    *("_buffer_paused", "_close", "_drain_helper", "_force_close", "_handler_waiter", "_keepalive"),
+    *("_keepalive_handle", "_loop", "_paused"),
     *("_keepalive_timeout", "_lingering_time", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time"),
     *("_parser", "_process_keepalive", "_request_in_progress", "_resume_reading_if_drained", "_waiter"),
 )

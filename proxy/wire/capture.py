@@ -65,7 +65,7 @@ class Capture:
         tail = self.parts()[1].rstrip()
         if content_type.startswith(b"text/event-stream"):
             return tail.endswith((b"data: [DONE]", b"data:[DONE]"))
-        return not self._head and _is_json(tail)
+        return not self._head and tail.endswith((b"}", b"]")) and _is_json(tail)
 
     def arrival(self, offset: int) -> float | None:
         """When the byte at `offset` of the body arrived; None beyond the noted reads."""

@@ -72,11 +72,11 @@ def read_fields(fields: Fields, *, keep_credential: bool, judged: bool) -> Reque
     """One pass over the request's fields: refuse what two readers may read differently, collect what goes up.
 
     `judged`: the body is read by policy. Its vendor is asked for an answer without a content coding, so that a copy of
-    the answer can be read.
+    the answer can be read; so is one that gets a key of ours, so that an error that shows it can be read.
     """
     head = RequestHead([])
     forwarded = head.forwarded
-    rules = _RULES_WHEN_JUDGED if judged else _RULES
+    rules = _RULES_WHEN_JUDGED if judged else _RULES if keep_credential else _RULES_WITH_KEY
     for name, value in fields:
         lower = name.lower()
         rule = rules.get(lower)
@@ -94,7 +94,7 @@ def read_fields(fields: Fields, *, keep_credential: bool, judged: bool) -> Reque
             forwarded += (name, b": ", value, b"\r\n")
     if head.connection and head.connection.strip().lower() not in _PLAIN_CONNECTION:
         _drop_named(head)
-    if judged:
+    if rules is not _RULES:
         forwarded.append(b"Accept-Encoding: identity\r\n")
     return head
 
@@ -154,9 +154,9 @@ _RULES: Final[Mapping[bytes, _Rule]] = {
     b"transfer-encoding": _Rule(_note_list("transfer_coding")),
     b"via": _Rule(_note_list("via")),
 }
+_RULES_WITH_KEY: Final[Mapping[bytes, _Rule]] = {**_RULES, b"accept-encoding": _Rule(None)}
 _RULES_WHEN_JUDGED: Final[Mapping[bytes, _Rule]] = {
-    **_RULES,
-    b"accept-encoding": _Rule(None),
+    **_RULES_WITH_KEY,
     b"content-encoding": _Rule(_note_once("content_coding")),
 }
 

@@ -86,6 +86,8 @@ class Pipeline:
             body = await self._read(request, admitted, plane.config.limits)
             record.read_at, record.body_bytes = self._clock(), len(body)
             body = self._decide(admitted, record, body)
+            if self._tap is not None:
+                record.body = body
             outgoing = _encode(request, admitted, body)
             del body  # while the answer streams, only the connection holds what was sent
             await self._relay(request, admitted, outgoing, record)

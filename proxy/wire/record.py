@@ -177,7 +177,7 @@ def _tap(record: Record, relay: Relay, first_token_s: float | None, metrics: Met
         record.outcome,
         relay.status,
         record.body,
-        head + tail,
+        head + tail if relay.status < 400 else b"",  # a vendor's refusal may show the client's key
         relay.capture.size,
         relay.content_type.decode("latin-1"),
         relay.content_coding.decode("latin-1"),

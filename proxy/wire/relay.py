@@ -137,6 +137,8 @@ class Relay:
         self.framing = _framing(status, head)
         self._build_head(head)
         if self._redact and status >= 400:
+            if head.content_coding not in (b"", b"identity"):
+                raise BrokenAnswer("coded error body")
             self._held = []
 
     def on_message_complete(self) -> None:
@@ -256,13 +258,20 @@ class Relay:
         """The vendor ended its connection. Only a body delimited by that, and seen to be whole, is complete."""
         if self.finished:
             return
-        if self.framing is Framing.EOF and not self.complete and self.capture.ends_like_an_answer(self.content_type):
+        if self.framing is Framing.EOF and not self.complete and self._ends_like_an_answer():
             self.complete = True
             if self._held is None:
                 self._send(b"", b"", last=True)
             self._finish(None)
         else:
             self.fail("truncated" if self.first_byte_at is not None else "reset")
+
+    def _ends_like_an_answer(self) -> bool:
+        seen = self.capture
+        if self._held is not None:
+            seen = Capture(MAX_HELD_ERROR)
+            seen.add(b"".join(self._held), self.last_read_at)
+        return seen.ends_like_an_answer(self.content_type)
 
     def fail(self, reason: str) -> None:
         """The answer will not become whole: abort the client if it has seen any of it."""

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from proxy.config.load import Loaded
+from proxy.config.load import ConfigError, Loaded
 from proxy.config.sources import Flags
 from proxy.config.values import Address, Limits, Secret, Timeouts
 from proxy.policy.document import Enforcement
@@ -82,12 +82,13 @@ def test_every_flag_has_a_variable() -> None:
         "PARAMWALL_LISTEN": "127.0.0.1:1",
         "PARAMWALL_ADMIN": "127.0.0.1:2",
         "PARAMWALL_WORKERS": "3",
+        "PARAMWALL_PROFILE": "vllm",
     }
     assert {f"PARAMWALL_{field.name.upper()}" for field in fields(Flags)} == environ.keys()
     said = loaded(ONE_VENDOR, environ)
     config = said.config
     plan = config.vendors[0].plan
-    assert config.vendors[0].host == "127.0.0.1"
+    assert (config.vendors[0].host, config.vendors[0].profile.name) == ("127.0.0.1", "vllm")
     assert (plan.name, plan.enforcement) == ("kimi-k2.5", Enforcement.OBSERVE)
     assert (config.listen[0].port, config.admin.port, config.workers) == (1, 2, 3)
     assert f"PARAMWALL_VENDOR replaces the vendors of {FILE}" in said.notices
@@ -284,3 +285,13 @@ def test_loading_twice_gives_the_same(policy_text: str) -> None:
         return loaded(f"{ONE_VENDOR}policy: ./p.yaml\n", files={"etc/p.yaml": policy_text})
 
     assert once().config.hash == once().config.hash
+
+
+def test_a_profile_is_named_for_the_vendor_of_the_flag() -> None:
+    said = {"vendor": "http://127.0.0.1:8000/v1", "profile": "vllm"}
+    assert loaded(None, flags=said).config.vendors[0].profile.name == "vllm"
+
+
+def test_a_profile_without_that_vendor_is_refused() -> None:
+    with pytest.raises(ConfigError, match="give --vendor URL with it"):
+        loaded(ONE_VENDOR, flags={"profile": "vllm"})

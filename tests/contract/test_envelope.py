@@ -293,6 +293,7 @@ def test_strict_reads_what_json_reads(value: object) -> None:
         ("\ufefftemperature", "temperature"),
         ("te\ue000mperature", "temperature"),  # private use
         ("top\u00a0_p", "top_p"),
+        ("me\u00dfages", "messages"),  # sharp s
         ("topp", "topp"),
         ("temp\u00e9rature", "temp\u00e9rature"),
     ],

@@ -42,8 +42,9 @@ ASKED = replace(
     keep=None,
 )
 BOTH = replace(MOONSHOT, name="both", switches=(*MOONSHOT.switches, *VLLM.switches))
+TWICE = replace(ASKED, name="twice", switches=(*ASKED.switches, Switch(("reasoning_effort",), b'"high"', b'"none"')))
 SILENT = replace(MOONSHOT, name="silent", switches=(), keep=None)
-PROFILES = (MOONSHOT, VLLM, EFFORT, ASKED, BOTH, SILENT)
+PROFILES = (MOONSHOT, VLLM, EFFORT, ASKED, BOTH, TWICE, SILENT)
 SPELLINGS = [(path, value) for path, meanings in SWITCHES.items() for value in meanings]
 
 
@@ -115,6 +116,12 @@ CASES: list[tuple[Profile, str, str, str]] = [
         '{"thinking":{"type":"disabled"}}',
         '{"thinking":{"type":"disabled"},"chat_template_kwargs":{"thinking":false}}',
         "thinking.type->thinking.type+chat_template_kwargs.thinking(instant)",
+    ),
+    (
+        TWICE,
+        '{"reasoning_effort":"low"}',
+        '{"reasoning_effort":"low","enable_thinking":true}',
+        "reasoning_effort->enable_thinking+reasoning_effort(thinking)",
     ),
     (SILENT, '{"reasoning_effort":"none"}', '{"reasoning_effort":"none"}', ""),
     (

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import pytest
+
 from proxy.simulator import Options, Simulator, parse_faults
-from tests.e2e.serving import chat, serving
+from tests.e2e.serving import chat, serving, write
+from tests.supervisor.running import running
 
 HELD_BY_ENVIRONMENT: Final = "sk-held-7f3a9d51c4e8b206+/=env"
 HELD_BY_FILE: Final = "sk-held-0be4416f9a27d8c3-file"
@@ -98,3 +102,97 @@ async def test_a_passed_key_goes_to_the_vendor_and_nowhere_else(tmp_path: Path) 
         for path in ("/metrics", "/status"):
             text += (await supervisor.fetch(path))[1]
         assert not traces(text + "\n".join(supervisor.lines), PASSED)
+
+
+def hostile(body: bytes = b"{}") -> list[bytes]:
+    """Requests that are refused, each with a key in a place where an error could repeat it."""
+    key = CLIENT.encode()
+    start, end = b"POST /v1/chat/completions HTTP/1.1\r\n", b"\r\n\r\n"
+    fields = b"Host: a\r\nContent-Type: application/json\r\nAuthorization: Bearer " + key
+    full = start + fields + b"\r\nContent-Length: %d"
+    bodies = [
+        b'{"temperature":"' + key + b'","n":["' + key + b'"]}',
+        b'{"' + key + b'":1,"' + key + b'":2}',
+        b'{"thinking":{"type":"' + key + b'"}}',
+        b'{"api_key":"' + key + b'"',
+        b'{"temperature":' + key + b"}",
+        b'{"extra_body":{"' + key + b'":1,"model":"' + key + b'"}}',
+        b"\xff" + key,
+    ]
+    return [
+        *(full % len(each) + end + each for each in bodies),
+        start + fields + b"\r\nAuthorization: Bearer " + key + b"\r\nContent-Length: 2" + end + body,
+        start + fields + b"\r\nX Y: " + key + b"\r\nContent-Length: 2" + end + body,
+        start + fields + b"\r\n" + key + b"\r\nContent-Length: 2" + end + body,
+        start + fields + b"\r\nX: \xff" + key + b"\r\nContent-Length: 2" + end + body,
+        start + fields + b"\r\nContent-Encoding: " + key + b"\r\nContent-Length: 2" + end + body,
+        start + fields + b"\r\nTransfer-Encoding: " + key + end,
+        start + fields + b"\r\nExpect: " + key + b"\r\nContent-Length: 2" + end + body,
+        start + fields + b"\r\nContent-Length: " + key + end,
+        start + b"Host: " + key + b"/\r\nContent-Length: 2" + end + body,
+        key + b" /v1/models HTTP/1.1\r\nHost: a" + end,
+        b"GET /v1/models?key=" + key + b" HTTP/9.9\r\nHost: a" + end,
+        b"POST /v1/" + key + b" HTTP/1.1\r\n" + fields + end,
+        b"POST /vendors/" + key.lower() + b"/v1/chat/completions HTTP/1.1\r\n" + fields + end,
+        start + fields + b"\r\nX-Long: " + key * 400 + end,
+    ]
+
+
+async def answered(url: str, request: bytes) -> str:
+    """All that a connection says to one request before either side closes it."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    writer.write_eof()
+    try:
+        async with asyncio.timeout(15):
+            return (await reader.read()).decode("latin-1")
+    finally:
+        writer.close()
+
+
+async def test_no_key_is_found_when_it_stands_in_a_wrong_place(tmp_path: Path) -> None:
+    async with (
+        Simulator(Options(instant=True)) as vendor,
+        serving(
+            tmp_path, [{"name": "sim", "url": vendor.url, "profile": "moonshot"}], log={"format": "console"}
+        ) as supervisor,
+    ):
+        requests = hostile()
+        said = [await answered(supervisor.url, request) for request in requests]
+        statuses = [text[9:12] for text in said]
+        assert all(status.startswith(("4", "5")) for status in statuses), statuses
+        assert "500" not in statuses
+        await supervisor.hears("route-unknown")
+        said += [(await supervisor.fetch(path))[1] for path in ("/metrics", "/status")]
+        said += supervisor.lines
+    assert not [(text, found) for text in said for found in traces(text, CLIENT)]
+    assert not vendor.received
+
+
+async def test_a_passed_key_that_its_vendor_repeats_goes_back_to_its_owner_only(tmp_path: Path) -> None:
+    async with (
+        Simulator(Options(instant=True, faults=parse_faults("echo-key"))) as vendor,
+        serving(tmp_path, [{"name": "sim", "url": vendor.url, "profile": "moonshot"}]) as supervisor,
+    ):
+        headers = {"Authorization": f"Bearer {PASSED}"}
+        url = f"{supervisor.url}/v1/chat/completions"
+        async with supervisor.session.post(url, json=chat(), headers=headers) as answer:
+            assert answer.status == 401
+            assert PASSED in await answer.text(), "an answer is not touched"
+        await supervisor.hears('"event":"request"')
+        said = [(await supervisor.fetch(path))[1] for path in ("/metrics", "/status")]
+        said += supervisor.lines
+    assert not [found for text in said for found in traces(text, PASSED)]
+
+
+@pytest.mark.parametrize("setting", ["api_key", "api_key_env", "api_key_file", "url"])
+async def test_no_key_is_found_when_the_operator_writes_it_into_the_file(tmp_path: Path, setting: str) -> None:
+    value = f"https://user:{PASSED}@api.example.com/v1" if setting == "url" else PASSED
+    write(
+        tmp_path, vendors=[{"name": "sim", "url": "https://api.example.com/v1", "profile": "moonshot", setting: value}]
+    )
+    async with running("-P", "-m", "proxy", "serve", cwd=tmp_path, ready=False) as supervisor:
+        assert await supervisor.ends() == 2
+    assert supervisor.said("hint: ")
+    assert not traces("\n".join(supervisor.lines), PASSED)

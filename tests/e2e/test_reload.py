@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from functools import partial
 from pathlib import Path
+from random import Random
 
+import aiohttp
 import pytest
 
 from proxy.simulator import Options, Simulator
@@ -27,17 +30,29 @@ async def stream(supervisor: Running, turn: int) -> None:
     assert text.rstrip().endswith("data: [DONE]")
 
 
+async def plain(supervisor: Running, session: aiohttp.ClientSession, turn: int) -> None:
+    """One answer that is not streamed."""
+    body = chat(temperature=0.1 + turn % 7 / 10)
+    async with session.post(f"{supervisor.url}/v1/chat/completions", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+        assert (await answer.json())["choices"][0]["finish_reason"] == "stop"
+
+
 async def reloads(folder: Path, vendors: list[dict[str, str]], supervisor: Running, seconds: float) -> None:
-    """Change the file and say so, five times a second."""
+    """Change the file and say so, five times a second. Every other change retires the pools of connections."""
     for turn in range(int(seconds * 5)):
-        write(folder, vendors=vendors, workers=2, limits={"in_flight": 4000 + turn})
+        changed = [{**vendor, "timeouts": {"connect": f"{10 + turn // 2 % 2}s"}} for vendor in vendors]
+        write(folder, vendors=changed, workers=2, limits={"in_flight": 4000 + turn})
         supervisor.signal(signal.SIGHUP)
         await asyncio.sleep(0.2)
 
 
 async def under_load(supervisor: Running, streams: int, change: asyncio.Task[None]) -> int:
-    """Keep `streams` streams open until the change is over; how many were answered."""
+    """Keep `streams` streams open until the change is over, beside half as many clients that ask, pause and ask again
+    on a connection of theirs; how many requests were answered.
+    """
     answered = 0
+    dice = Random(streams)
 
     async def ask(turn: int) -> None:
         nonlocal answered
@@ -45,9 +60,19 @@ async def under_load(supervisor: Running, streams: int, change: asyncio.Task[Non
             await stream(supervisor, turn)
             answered += 1
 
+    async def talk(turn: int) -> None:
+        nonlocal answered
+        async with aiohttp.ClientSession() as own:
+            while not change.done():
+                await plain(supervisor, own, turn)
+                answered += 1
+                await asyncio.sleep(dice.uniform(0.0, 0.3))
+
     async with asyncio.TaskGroup() as group:
         for turn in range(streams):
             group.create_task(ask(turn))
+        for turn in range(streams // 2):
+            group.create_task(talk(turn))
     await change
     return answered
 
@@ -61,6 +86,7 @@ async def check_reload(folder: Path, streams: int, seconds: float) -> None:
             assert answered >= streams
             assert await supervisor.metric("paramwall_requests_total", outcome="ok") == answered
             assert len([line for line in supervisor.lines if "reloaded" in line]) >= seconds
+            sys.stdout.write(f"{answered} requests answered, none failed\n")
 
 
 async def check_rolling(folder: Path, streams: int, times: int) -> None:
@@ -76,6 +102,7 @@ async def check_rolling(folder: Path, streams: int, times: int) -> None:
             answered = await under_load(supervisor, streams, asyncio.create_task(replace()))
             assert answered >= streams
             assert await supervisor.metric("paramwall_requests_total", outcome="ok") == answered
+            sys.stdout.write(f"{answered} requests answered, none failed\n")
 
 
 def told(supervisor: Running, what: str, times: int) -> bool:

@@ -39,7 +39,7 @@ def test_nothing_gets_by_whatever_hypothesis_thinks_of() -> None:
         stack = AsyncExitStack()
         running = runner.run(stack.enter_async_context(gauntlet(with_node=False)))
 
-        @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(st.randoms(use_true_random=False))
         def nothing_gets_by(draw: Random) -> None:
             tally = Tally()

@@ -63,6 +63,9 @@ class Conversation(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        if self.vendor.send_buffer:
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.vendor.send_buffer)
         self.vendor.conversations.append(self)
         self._advance(iter(self.vendor.greeting))
 
@@ -132,7 +135,7 @@ class Conversation(asyncio.Protocol):
 
 class Vendor:
     """A running vendor. `asked` is every whole request in the order of arrival; after `reads` bytes of a connection the
-    vendor reads no further.
+    vendor reads no further; `send_buffer` bounds what its own kernel takes, so that what is gone is at the proxy.
     """
 
     def __init__(self, answer: Callable[[Asked], Script], greeting: Script) -> None:
@@ -141,6 +144,7 @@ class Vendor:
         self.conversations: list[Conversation] = []
         self.asked: list[Asked] = []
         self.reads: float = float("inf")
+        self.send_buffer = 0
         self.port = 0
         self.scheme = "http"
 

@@ -95,6 +95,8 @@ class ReasoningHistory(BodyClause):
 
 
 def _lacks_reasoning(turn: _Turn) -> bool:
+    if turn.tool_calls is _ABSENT:
+        return False
     # SGLang reads the role in any case (srt/entrypoints/openai/protocol.py).
     if not isinstance(turn.role, str) or turn.role.lower() != "assistant":
         return False
