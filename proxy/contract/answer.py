@@ -59,6 +59,7 @@ class _Usage(msgspec.Struct):
     output_tokens: int | None = None
     cached_tokens: int | None = None
     cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
     input_tokens_details: _Details | None = None
@@ -99,14 +100,17 @@ def read_json(body: bytes) -> Reading:
 def read_stream(head: bytes, tail: bytes, size: int) -> Reading:
     """Read a stream of `size` bytes from its head and tail; `head` is empty when `tail` is all of it."""
     whole = len(tail) == size
-    first = _first_token(EventDecoder().feed(tail if whole else head))
+    begin = EventDecoder().feed(tail if whole else head)
+    first = _first_token(begin)
     if whole:
-        last = EventDecoder().feed(tail)
+        last = begin
     else:
         # The tail begins within an event: what stands before the first blank line belongs to that one.
         start = tail.find(b"\n\n") + 2
         last = EventDecoder(size - len(tail) + start).feed(tail[start:])
     usage, finish = _ending(last)
+    if usage is not None and not usage.input and begin:
+        usage = _with_input(usage, begin[0])
     return Reading(usage, finish, first)
 
 
@@ -141,6 +145,13 @@ def _ending(events: list[Event]) -> tuple[Usage | None, str | None]:
     return usage, finish
 
 
+def _with_input(usage: Usage, first: Event) -> Usage:
+    """Anthropic's streams count the input in their first event and the output in their last."""
+    chunk = _decoded(first.data)
+    start = None if chunk is None else _usage_of(chunk)
+    return usage if start is None else msgspec.structs.replace(usage, input=start.input, cached=start.cached)
+
+
 def _usage_of(chunk: _Chunk) -> Usage | None:
     usage = _counted(chunk.usage)
     if usage is None and chunk.choices:
@@ -161,7 +172,11 @@ def _counted(found: _Usage | None) -> Usage | None:
         return None
     into = found.prompt_tokens_details or found.input_tokens_details
     out = found.completion_tokens_details or found.output_tokens_details
-    cached = found.cached_tokens or (into.cached_tokens if into else None) or found.cache_read_input_tokens or 0
+    cached = found.cached_tokens or (into.cached_tokens if into else None) or 0
+    if found.cache_read_input_tokens or found.cache_creation_input_tokens:
+        # Anthropic counts what its cache gave and took beside the input (Messages API reference, usage).
+        cached = found.cache_read_input_tokens or 0
+        given = (given or 0) + cached + (found.cache_creation_input_tokens or 0)
     return Usage(given or 0, produced or 0, cached, (out.reasoning_tokens if out else None) or 0)
 
 

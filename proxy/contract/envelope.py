@@ -181,7 +181,7 @@ def twin(name: str, folded: Mapping[str, str]) -> str | None:
 
 
 def folds_to_known(known: str, param: str | None = None) -> MalformedBody:
-    """The error for a name that is not `known` but may be read as it; `param` names the object unless it is the body."""
+    """The error for a name that is not `known` but may be read as it; `param` names the object it stands in, if any."""
     return MalformedBody(
         "member-folds-to-known",
         f"a member of {param or 'the body'} is spelled almost like {known}, and some readers would take it for that",

@@ -15,7 +15,9 @@ MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One dispatched event. `end` is the offset just past its blank line, in bytes from the start of the stream."""
+    """One dispatched event. `end` is the offset just past the CR or LF that ends its blank line (a CR may be the last
+    byte there is), in bytes from the start of the stream.
+    """
 
     data: bytes
     end: int
@@ -26,7 +28,7 @@ class Event:
 class EventDecoder:
     """Feed it what arrives; it returns the events that became whole. `offset` is where the first byte fed stands."""
 
-    __slots__ = ("_data", "_first", "_id", "_line", "_name", "_offset", "_pending_cr", "_size")
+    __slots__ = ("_after_cr", "_data", "_first", "_id", "_line", "_name", "_offset", "_size", "_too_long")
 
     def __init__(self, offset: int = 0) -> None:
         self._offset = offset
@@ -36,42 +38,46 @@ class EventDecoder:
         self._name = b""
         self._id = b""
         self._first = offset == 0
-        self._pending_cr = False
+        self._after_cr = False
+        self._too_long = False
 
     def feed(self, received: bytes) -> list[Event]:
         """The events completed by `received`."""
         events: list[Event] = []
         position = 0
-        if self._pending_cr and received:
-            self._pending_cr = False
-            if received[:1] == b"\n":
-                position = 1
-                self._offset += 1
         while position < len(received):
+            if self._after_cr:
+                self._after_cr = False
+                if received[position] == 0x0A:
+                    self._offset += 1
+                    position += 1
+                    continue
             end = _line_end(received, position)
             if end < 0:
                 self._keep(received[position:])
                 self._offset += len(received) - position
                 break
             self._keep(received[position:end])
-            step = 1
-            if received[end] == 0x0D:
-                if end + 1 == len(received):
-                    self._pending_cr = True
-                elif received[end + 1] == 0x0A:
-                    step = 2
-            self._offset += end + step - position
-            position = end + step
+            self._after_cr = received[end] == 0x0D
+            self._offset += end + 1 - position
+            position = end + 1
             event = self._take_line()
             if event is not None:
                 events.append(event)
         return events
 
     def _keep(self, piece: bytes) -> None:
-        if len(self._line) + len(piece) <= MAX_EVENT_BYTES:
+        if self._too_long or len(self._line) + len(piece) > MAX_EVENT_BYTES:
+            self._too_long = True
+            self._line.clear()
+        else:
             self._line += piece
 
     def _take_line(self) -> Event | None:
+        if self._too_long:
+            self._too_long = False
+            self._size = MAX_EVENT_BYTES + 1
+            return None
         line = bytes(self._line)
         self._line.clear()
         if self._first:

@@ -139,12 +139,14 @@ def _covers(plan: Plan, raw: Raw | None) -> bool:
             "send model as the name of one model",
             "model",
         )
-    stem, colon = fold_short(name), ":"
-    while colon:
+    stem, end = fold_short(name), 0
+    while end >= 0:
         if plan.model_pattern.match(stem):
             return True
-        # Routers and engines read `name:free`, `name:thinking` or `name:adapter` as the model `name`.
-        stem, colon, _suffix = stem.rpartition(":")
+        # Hosts read `name:free`, `name:adapter`, `name@preset/slug` (OpenRouter) and `name#deployment` (Fireworks) as
+        # the model `name`.
+        end = max(stem.rfind(mark) for mark in ":@#")
+        stem = stem[:end]
     return False
 
 

@@ -114,8 +114,8 @@ class Connection(RequestHandler):
     async def start(self) -> None:
         """Serve requests in their order, in the one task of this connection.
 
-        aiohttp's own loop makes a task, a request and a response object for each; that is half of what a small request
-        costs, and an answer that is written by its relay needs none of them.
+        aiohttp's own loop makes a task, a request and a response object for each; an answer that is written by its
+        relay needs none of them.
         """
         front = self.front
         try:

@@ -129,12 +129,8 @@ def covered(model: Any) -> bool:  # noqa: ANN401  (JSON as it came)
         return True
     if not isinstance(model, str):
         return False
-    stem = lax(model)
-    while not _COVERED.fullmatch(stem):
-        stem, colon, _ = stem.rpartition(":")
-        if not colon:
-            return False
-    return True
+    parts = re.split(r"([:@#])", lax(model))
+    return any(_COVERED.fullmatch("".join(parts[:end])) for end in range(1, len(parts) + 1, 2))
 
 
 def faults(view: View, route: str, host: Host) -> Iterator[str]:

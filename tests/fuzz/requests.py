@@ -29,6 +29,7 @@ PATHS: Final = {
 MODELS: Final = (
     *("kimi-k2.6", "kimi-k2.6", "kimi-k2.6", "moonshotai/Kimi-K2.6", "accounts/fireworks/models/kimi-k2p6"),
     *("KIMI-K2.6", "kimi-k2.6:free", "kimi-k2.6:thinking", "moonshotai/kimi-k2.6-TEE", " kimi-k2.6", "kimi-k2.6\u200b"),
+    *("moonshotai/kimi-k2.6@preset/hot", "accounts/fireworks/models/kimi-k2p6#accounts/a/deployments/b"),
     *("\uff4bimi-k2.6", "\u212aimi-k2.6", "kimi-k2.6:nitro:free", "kimi-k2-6", "kimi-k2.6-turbo"),
 )
 ONE: Final = ("1", "1.0", "1e0")
