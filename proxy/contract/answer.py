@@ -102,12 +102,8 @@ def read_stream(head: bytes, tail: bytes, size: int) -> Reading:
     whole = len(tail) == size
     begin = EventDecoder().feed(tail if whole else head)
     first = _first_token(begin)
-    if whole:
-        last = begin
-    else:
-        # The tail begins within an event: what stands before the first blank line belongs to that one.
-        start = tail.find(b"\n\n") + 2
-        last = EventDecoder(size - len(tail) + start).feed(tail[start:])
+    # The tail begins within an event, most of whose lines or none are left: it is no JSON and not among the last.
+    last = begin if whole else EventDecoder(size - len(tail)).feed(tail)
     usage, finish = _ending(last)
     if usage is not None and not usage.input and begin:
         usage = _with_input(usage, begin[0])

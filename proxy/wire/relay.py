@@ -120,7 +120,7 @@ class Relay:
         status = self.status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
-        if status == 101 or status > 599:
+        if not 200 <= status <= 599:
             raise BrokenAnswer("status cannot be forwarded")
         self._head_whole = True
         if len(self._fields) > MAX_HEAD_FIELDS:
@@ -165,6 +165,8 @@ class Relay:
                 self.close_client = True
         lines.append(b"Connection: close\r\n\r\n" if self.close_client else b"\r\n")
         head = b"".join(lines)
+        if len(head) > MAX_HEAD_BYTES:
+            raise BrokenAnswer("head too large")
         self._head = head.replace(self._redact, b"***") if self._redact else head
         self._fields.clear()
 
@@ -278,20 +280,23 @@ class Relay:
         if self.finished:
             return
         if self.head_sent and not self._client.is_closing():
-            if not self._chunked_out and self.framing is not Framing.LENGTH:
-                self._reset_client()
-            self._client.abort()
+            if self._chunked_out or self.framing is Framing.LENGTH:
+                self._client.abort()
+            else:
+                reset(self._client)
         self._finish(reason)
-
-    def _reset_client(self) -> None:
-        # Without chunks only a reset tells the client that the end is not the end.
-        sock = self._client.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def should_keep_vendor(self) -> bool:
         """Whether the vendor's connection may carry another exchange."""
         return self.complete and not self.overrun and self.framing is not Framing.EOF and self._keep_alive
+
+
+def reset(client: asyncio.WriteTransport) -> None:
+    """End a client's connection with a reset: without chunks only that tells it that the end is not the end."""
+    sock = client.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    client.abort()
 
 
 class _Over:

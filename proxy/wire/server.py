@@ -25,6 +25,7 @@ from proxy.wire.body import READ_BUFFER
 from proxy.wire.deadlines import Deadlines
 from proxy.wire.pipeline import Pipeline, Rim
 from proxy.wire.record import rendered
+from proxy.wire.relay import reset
 
 SEND_BUFFER: Final = 64 * 1024
 """SO_SNDBUF of the listening sockets, inherited by every client connection: what a stuck reader may hold in the
@@ -133,7 +134,7 @@ class DataPlane:
     def _abort_the_rest(front: aiohttp_hooks.Front) -> None:
         for connection in front.open_connections():
             if connection.reader is not None and connection.transport is not None:
-                connection.transport.abort()
+                reset(connection.transport)
 
     @staticmethod
     def _limit_connections(front: aiohttp_hooks.Front, config: Config) -> None:

@@ -103,7 +103,14 @@ def test_what_cannot_be_read_is_absent(body: bytes) -> None:
 
 def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     choice = {"index": 0, "delta": delta if delta is not None else {}, "finish_reason": finish, "logprobs": None}
-    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "kimi-k2.6", "choices": [choice], **more}
+    return {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "kimi-k2.6",
+        "choices": [choice],
+        **more,
+    }
 
 
 def sse(*events: dict[str, Any] | str, end: str = "\n") -> bytes:
@@ -201,11 +208,15 @@ def test_garbage_never_raises(head: bytes, tail: bytes, size: int) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["usage", "choices", "delta", "type", "message", "response", "prompt_tokens", "content", "text"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["usage", "choices", "delta", "type", "message", "response", "prompt_tokens", "content", "text"]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )

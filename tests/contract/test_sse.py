@@ -48,7 +48,10 @@ CASES = {
     "end within an event": (b"data: a\n\ndata: b\n", [b"a"]),
     "end within a line": (b"data: a\n\ndata: [DO", [b"a"]),
     "end of the last line missing": (b"data: a", []),
-    "line and paragraph separators are no line ends": ("data: a\u2028b\u2029c\u0085\n\n".encode(), ["a\u2028b\u2029c\u0085".encode()]),
+    "line and paragraph separators are no line ends": (
+        "data: a\u2028b\u2029c\u0085\n\n".encode(),
+        ["a\u2028b\u2029c\u0085".encode()],
+    ),
     "form feed is no line end": (b"data: a\x0cb\x0bc\n\n", [b"a\x0cb\x0bc"]),
     "bytes that are not UTF-8": (b"data: \xff\xfe\n\n", [b"\xff\xfe"]),
     "nothing": (b"", []),

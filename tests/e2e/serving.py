@@ -18,9 +18,10 @@ QUESTION: Final = [{"role": "user", "content": "What grows by a quiet river?"}]
 
 
 def write(folder: Path, **settings: object) -> Path:
-    """paramwall.yaml in `folder`; JSON is YAML."""
+    """paramwall.yaml in `folder`; JSON is YAML. Unless told otherwise the proxy ends without a grace."""
     file = folder / "paramwall.yaml"
-    said = {"version": 1, "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "drain": {"timeout": "20s"}, **settings}
+    ending = {"timeout": "20s", "grace": "0s"}
+    said = {"version": 1, "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "drain": ending, **settings}
     new = file.with_suffix(".new")
     new.write_text(json.dumps(said))
     new.replace(file)

@@ -17,6 +17,7 @@ from proxy.simulator.options import Lengths, Lognormal
 from tests.e2e.serving import chat, serving, write
 from tests.supervisor.running import Running, until
 
+DRAIN = {"timeout": "20s", "grace": "1s"}
 SHORT = Lengths(reasoning=Lognormal(40, 0.3), content=Lognormal(40, 0.3))
 
 
@@ -42,7 +43,7 @@ async def reloads(folder: Path, vendors: list[dict[str, str]], supervisor: Runni
     """Change the file and say so, five times a second. Every other change retires the pools of connections."""
     for turn in range(int(seconds * 5)):
         changed = [{**vendor, "timeouts": {"connect": f"{10 + turn // 2 % 2}s"}} for vendor in vendors]
-        write(folder, vendors=changed, workers=2, limits={"in_flight": 4000 + turn})
+        write(folder, vendors=changed, workers=2, drain=DRAIN, limits={"in_flight": 4000 + turn})
         supervisor.signal(signal.SIGHUP)
         await asyncio.sleep(0.2)
 
@@ -80,7 +81,7 @@ async def under_load(supervisor: Running, streams: int, change: asyncio.Task[Non
 async def check_reload(folder: Path, streams: int, seconds: float) -> None:
     async with Simulator(Options(speed=4.0, lengths=SHORT)) as vendor:
         vendors = [{"name": "sim", "url": vendor.url, "profile": "moonshot"}]
-        async with serving(folder, vendors, workers=2) as supervisor:
+        async with serving(folder, vendors, workers=2, drain=DRAIN) as supervisor:
             change = asyncio.create_task(reloads(folder, vendors, supervisor, seconds))
             answered = await under_load(supervisor, streams, change)
             assert answered >= streams
@@ -92,7 +93,7 @@ async def check_reload(folder: Path, streams: int, seconds: float) -> None:
 async def check_rolling(folder: Path, streams: int, times: int) -> None:
     async with Simulator(Options(speed=20.0, lengths=SHORT)) as vendor:
         vendors = [{"name": "sim", "url": vendor.url, "profile": "moonshot"}]
-        async with serving(folder, vendors, workers=2) as supervisor:
+        async with serving(folder, vendors, workers=2, drain=DRAIN) as supervisor:
 
             async def replace() -> None:
                 for turn in range(1, times + 1):

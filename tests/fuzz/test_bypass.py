@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.bypass import Tally, drawn, fuzz, gauntlet, rolled
-from tests.fuzz.requests import DAMAGES, PATHS, request
+from tests.fuzz.requests import DAMAGES, PATHS, Request, request
 from tests.source import ROOT
 
 SEED = 26
@@ -50,6 +50,26 @@ def test_nothing_gets_by_whatever_hypothesis_thinks_of() -> None:
             nothing_gets_by()
         finally:
             runner.run(stack.aclose())
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        (b'{"model":"kimi-k2.6","messages":[],"chat_template_kwargs":{"thinkin\\u0067":false}}', True),
+        (b'{"model":"kimi-k2.6","messages":[],"thinking":{"x":"\\"type\\":","typ\\u0065":"disabled"}}', True),
+        (b'{"model":"kimi-k2.6","messages":[],"thinking":{"x\\u0065":1,"type":"dis\\u0061bled"}}', False),
+        (b'{"model":"moonshotai/kimi-k2.6@preset/hot","messages":[],"temperature":2}', None),
+        (b'{"model":"x/kimi-k2p6#accounts/a/deployments/b","messages":[],"temperature":2}', None),
+    ],
+)
+async def test_what_once_got_by(body: bytes, refused: bool | None) -> None:
+    """`refused` None: that depends on the enforcement."""
+    tally = Tally()
+    async with gauntlet(with_node=False) as running:
+        await running.everywhere(Request("chat", (("Content-Type", "application/json"),), body, ""), tally)
+    assert not tally.found, told(tally)
+    if refused is not None:
+        assert tally.forwarded == (0 if refused else tally.requests)
 
 
 async def test_what_is_not_enforced_is_found() -> None:
