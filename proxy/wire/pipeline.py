@@ -100,6 +100,9 @@ class Pipeline:
             raise
         except Exception as error:
             self._fault(error)
+            relay, transport = record.journey.relay, request.connection.transport
+            if relay is not None and relay.head_sent and transport is not None:
+                transport.abort()  # an answer has begun; another one would be taken for part of it
             return self._refuse(request, Refused(INTERNAL, "upstream_error"), record)
         finally:
             if permit is not None:

@@ -143,7 +143,8 @@ RESPONSES = [
     {"type": "response.completed", "response": {"usage": {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}}},
 ]
 
-STREAMS: dict[str, tuple[list[dict[str, Any] | str], Usage | None, str | None, int | None]] = {
+TEXT_COMPLETION: dict[str, Any] = {"choices": [{"text": "a", "finish_reason": "length"}], "usage": USAGE}
+STREAMS: dict[str, tuple[list[Any], Usage | None, str | None, int | None]] = {
     "usage in the finish chunk": ([ROLE, THINKING, CONTENT, FINISH_WITH_USAGE, DONE], Usage(9, 4), "stop", 2),
     "usage in a last chunk": ([ROLE, CONTENT, chunk({}, "stop"), LAST, DONE], Usage(9, 4), "stop", 2),
     "usage in both": ([ROLE, CONTENT, FINISH_WITH_USAGE, LAST, DONE], Usage(9, 4), "stop", 2),
@@ -159,9 +160,9 @@ STREAMS: dict[str, tuple[list[dict[str, Any] | str], Usage | None, str | None, i
     "reasoning under another name": ([ROLE, chunk({"reasoning": "hm"}), DONE], None, None, 2),
     "null reasoning keys": ([chunk({"content": None, "reasoning_content": None}), CONTENT, DONE], None, None, 2),
     "role in every delta": ([chunk({"role": "assistant", "content": "a"}), DONE], None, None, 1),
-    "comments before": ([": OPENROUTER PROCESSING\n\n"] * 3 + [ROLE, CONTENT, DONE], None, None, 5),
+    "comments before": ([*[": OPENROUTER PROCESSING\n\n"] * 3, ROLE, CONTENT, DONE], None, None, 5),
     "no output at all": ([ROLE, chunk({}, "stop"), DONE], None, "stop", None),
-    "text completion": ([{"choices": [{"text": "a", "finish_reason": "length"}], "usage": USAGE}], Usage(9, 4), "length", 1),
+    "text completion": ([TEXT_COMPLETION], Usage(9, 4), "length", 1),
     "error within": ([CONTENT, {"error": {"message": "overloaded"}}, DONE], None, None, 1),
     "not JSON within": ([CONTENT, "data: oops\n\n", LAST, DONE], Usage(9, 4), None, 1),
     "no end": ([ROLE, CONTENT], None, None, 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -113,7 +114,7 @@ STREAMS = st.lists(
 @given(STREAMS, st.lists(st.integers(0, 400), max_size=12))
 def test_any_split_gives_the_same_events(text: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
     assert decoded(*pieces) == decoded(text) == decoded(*(text[i : i + 1] for i in range(len(text))))
 
 

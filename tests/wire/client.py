@@ -1,4 +1,5 @@
-"""A client over a bare socket: sends the bytes it is told and reads answers strictly, so that it can say how each ended.
+"""A client over a bare socket: sends the bytes it is told and reads answers strictly, so that it can say how each
+ended.
 
 Not here: repair. Invariant: an answer is complete only as RFC 9112 section 6.3 says it is: by its length, its last
 chunk, or, where it has neither, by an orderly end of the connection.

@@ -7,9 +7,9 @@ permits, vendor connections, outcomes.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from tests.proxying import Proxy
 from tests.wire.client import until
@@ -45,7 +45,7 @@ def idle(proxy: Proxy) -> bool:
 
 def descriptors() -> int:
     """Open file descriptors of this process."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @asynccontextmanager

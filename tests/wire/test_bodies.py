@@ -1,4 +1,5 @@
-"""Request bodies: hostile ones are refused and never forwarded (tests/cases/wire/bodies.yaml); sizes, pace and invitation.
+"""Request bodies: hostile ones are refused and never forwarded (tests/cases/wire/bodies.yaml); sizes, pace and
+invitation.
 
 What bodies mean is tests/policy's; here is what becomes of them on the wire.
 """
@@ -9,7 +10,6 @@ import asyncio
 import re
 from typing import Any
 
-import orjson
 import pytest
 
 from proxy.wire import body as request_body
@@ -212,7 +212,9 @@ async def test_an_unwanted_body_is_not_invited(settings: dict[str, Any], fields:
 async def test_http_1_0_is_not_invited() -> None:
     async with vending([whole(b"{}")]) as vendor, proxying(configured(vendor.url)) as proxy:
         async with wired(proxy.port) as wire:
-            wire.send(post(b"", "Expect: 100-continue", f"Content-Length: {len(asking())}", version="1.0", length=False))
+            wire.send(
+                post(b"", "Expect: 100-continue", f"Content-Length: {len(asking())}", version="1.0", length=False)
+            )
             await until(lambda: proxy.plane.in_flight() == 1)
             wire.send(asking())
             answer = await wire.answer()
@@ -266,4 +268,3 @@ async def test_many_slow_heads_do_not_disturb_others() -> None:
                     assert b'"code":"head-late"' in await reader.read()
                 writer.close()
         assert outcomes(proxy) == {"rejected": 200, "ok": 20}
-

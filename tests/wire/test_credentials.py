@@ -122,7 +122,9 @@ async def test_others_are_refused_alike(field: str) -> None:
 
 # A vendor that shows our key
 
-ECHO = b'{"error":{"message":"Incorrect API key provided: %b. You can find yours at ...","type":"auth"}}' % HELD.encode()
+ECHO = (
+    b'{"error":{"message":"Incorrect API key provided: %b. You can find yours at ...","type":"auth"}}' % HELD.encode()
+)
 FIELDS = ("Content-Type: application/json", f"X-Seen: {HELD}", f"WWW-Authenticate: Bearer key={HELD}, realm=x")
 
 
@@ -162,7 +164,11 @@ async def test_a_held_key_in_the_head_of_a_good_answer_is_taken_out() -> None:
 
 async def test_a_connection_is_kept_after_an_error_that_was_looked_into() -> None:
     async with vending([echoing("length", 401)]) as vendor:
-        async with proxying(configured(vendor.url, **HELD_KEY)) as proxy, nothing_left(proxy), wired(proxy.port) as wire:
+        async with (
+            proxying(configured(vendor.url, **HELD_KEY)) as proxy,
+            nothing_left(proxy),
+            wired(proxy.port) as wire,
+        ):
             for _ in range(3):
                 wire.send(post(asking()))
                 assert (await wire.answer()).status == 401
@@ -218,7 +224,11 @@ async def test_each_vendor_gets_its_own_key() -> None:
             more={"two": {"url": second.url, "profile": "openai-compatible", "api_key_env": "TWO"}},
         )
         async with proxying(config) as proxy, wired(proxy.port) as wire:
-            for path in ("/v1/chat/completions", "/vendors/two/v1/chat/completions", "/vendors/sim/v1/chat/completions"):
+            for path in (
+                "/v1/chat/completions",
+                "/vendors/two/v1/chat/completions",
+                "/vendors/sim/v1/chat/completions",
+            ):
                 wire.send(post(asking(), f"Authorization: Bearer {CLIENT}", "X-Vendor: two", path=path))
                 assert (await wire.answer()).status == 200
             check_traces(proxy)

@@ -20,12 +20,10 @@ from tests.wire.leaks import nothing_left, outcomes
 from tests.wire.relaying import answered
 from tests.wire.vendor import Asked, End, Step, head, marker_of, stream, vending, whole
 
+CHUNK = '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6","choices":[{"index":0,'
 EVENTS = (
-    '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6",'
-    '"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"},"finish_reason":null}]}',
-    '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"kimi-k2.6",'
-    '"choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop",'
-    '"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}]}',
+    CHUNK + '"delta":{"role":"assistant","content":"Hel"},"finish_reason":null}]}',
+    CHUNK + '"delta":{"content":"lo"},"finish_reason":"stop","usage":{"prompt_tokens":3,"completion_tokens":2}}]}',
 )
 STREAM = stream(*EVENTS)
 JSON_BODY = orjson.dumps(
@@ -123,17 +121,19 @@ async def test_cut_at_every_byte_by_socket(name: str, how: End) -> None:
 
 
 async def cut_by_aiohttp(proxy: Proxy, recorded: bytes, cut: int) -> None:
-    async with aiohttp.ClientSession() as session:
-        async with session.post(
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
             f"{proxy.url}/chat/completions", data=asking(str(cut)), headers={"Content-Type": "application/json"}
-        ) as answer:
-            if cut < head_size(recorded):
-                assert answer.status == 502
-                assert (await answer.json())["error"]["type"] == "server_error"
-                return
-            assert answer.status == 200
-            with pytest.raises((aiohttp.ClientPayloadError, aiohttp.ClientConnectionError)):
-                await answer.read()
+        ) as answer,
+    ):
+        if cut < head_size(recorded):
+            assert answer.status == 502
+            assert (await answer.json())["error"]["type"] == "server_error"
+            return
+        assert answer.status == 200
+        with pytest.raises((aiohttp.ClientPayloadError, aiohttp.ClientConnectionError)):
+            await answer.read()
 
 
 @pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.long)])
@@ -157,8 +157,13 @@ async def test_cut_seen_by_the_openai_sdk(step: int) -> None:
     ):
         for cut in range(0, done, step):
             with pytest.raises((openai.APIError, httpx.HTTPError)):
-                chunks = await sdk.chat.completions.create(
-                    model="other", messages=[{"role": "user", "content": "hi"}], stream=True, user=str(cut)
-                )
-                async for _ in chunks:
-                    pass
+                await read_through(sdk, cut)
+
+
+async def read_through(sdk: openai.AsyncOpenAI, cut: int) -> None:
+    """Read a whole stream as an application does."""
+    chunks = await sdk.chat.completions.create(
+        model="other", messages=[{"role": "user", "content": "hi"}], stream=True, user=str(cut)
+    )
+    async for _ in chunks:
+        pass

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.proxying import Proxy, configured, proxying
-from tests.wire.client import Answer, Wire, asking, post, until, wired
+from tests.wire.client import Answer, Wire, asking, post, wired
 from tests.wire.leaks import nothing_left, total
 from tests.wire.vendor import Vendor, vending, whole
 
@@ -57,13 +57,15 @@ def check_refusal(answer: Answer, case: dict[str, Any]) -> None:
     error = answer.error()
     assert error["code"] in (codes if isinstance(codes, list) else [codes])
     assert "hint: " in error["message"]
-    if answer.status in (405,):
+    if answer.status == 405:
         assert answer.value("allow")
     assert answer.status in (statuses if isinstance(statuses, list) else [statuses])
 
 
 async def check_after(wire: Wire, answer: Answer, case: dict[str, Any], *, whole: bool) -> None:
-    """The connection serves another request, or ends without another byte. It always ends when a body was not awaited."""
+    """The connection serves another request, or ends without another byte. It always ends when a body was not
+    awaited.
+    """
     says_close = answer.value("connection") == b"close"
     after = case.get("after", "closed" if answer.status >= 400 else "open")
     if after == "closed" or (after == "open" and whole):

@@ -1,6 +1,7 @@
 """An answer reaches the client as the vendor sent it: status, fields that are meant for it, and every byte of its body.
 
-Only what belongs to one connection alone changes: framing, hop-by-hop fields, and our receipts (RFC 9110 section 7.6.1).
+Only what belongs to one connection alone changes: framing, hop-by-hop fields, and our receipts (RFC 9110 section
+7.6.1).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,9 @@ from tests.wire.leaks import nothing_left, outcomes, total
 from tests.wire.relaying import answered
 from tests.wire.vendor import Asked, End, Script, chunked, head, marker_of, stream, vending, whole
 
-TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~", min_size=1, max_size=12)
+TOKEN = st.text(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~", min_size=1, max_size=12
+)
 VALUE = st.binary(max_size=40).map(
     lambda raw: bytes(byte for byte in raw if 0x20 <= byte != 0x7F or byte == 9).strip(b" \t")
 )
@@ -32,7 +36,7 @@ FRAMINGS = st.sampled_from(["length", "chunked", "extended", "trailers", "eof"])
 def sliced(recorded: bytes, cuts: Iterable[int]) -> list[bytes]:
     """The same bytes in pieces."""
     places = [0, *sorted(cut % (len(recorded) + 1) for cut in cuts), len(recorded)]
-    return [recorded[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [recorded[start:end] for start, end in pairwise(places)]
 
 
 def framed(framing: str, fields: list[tuple[bytes, bytes]], pieces: list[bytes]) -> bytes:
@@ -91,12 +95,16 @@ def random_stream(draw: random.Random) -> tuple[bytes, bytes]:
         '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}' % ("x" * draw.randrange(120))
         for _ in range(draw.randrange(1, 12))
     ]
-    events.append('{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":3,"completion_tokens":2}}]}')
+    events.append(
+        '{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":3,"completion_tokens":2}}]}'
+    )
     body = b"".join(b"data: %b\n\n" % event.encode() for event in (*events, "[DONE]"))
     if draw.random() < 0.7:
         return stream(*events), body
     pieces = sliced(body, [draw.randrange(len(body)) for _ in range(6)])
-    return head(200, "Content-Type: text/event-stream", "Transfer-Encoding: chunked") + chunked(*filter(None, pieces)), body
+    return head(200, "Content-Type: text/event-stream", "Transfer-Encoding: chunked") + chunked(
+        *filter(None, pieces)
+    ), body
 
 
 async def streams(count: int, at_once: int) -> None:
@@ -145,17 +153,16 @@ async def test_ten_thousand_streams_in_random_slices() -> None:
 
 async def exchange(script: Script, request: bytes | None = None) -> tuple[Answer, Asked, Wire]:
     """One request and its answer; then the connection must still serve another, or be ended if it says so."""
-    async with vending(script) as vendor, proxying(configured(vendor.url)) as proxy:
-        async with wired(proxy.port) as wire:
-            wire.send(request or post(asking()))
-            answer = await wire.answer()
-            if answer.value("connection") == b"close":
-                assert await wire.end() == "eof"
-            else:
-                wire.send(post(asking()))
-                assert (await wire.answer()).status == answer.status
-            await until(lambda: proxy.plane.in_flight() == 0)
-            return answer, vendor.asked[0], wire
+    async with vending(script) as vendor, proxying(configured(vendor.url)) as proxy, wired(proxy.port) as wire:
+        wire.send(request or post(asking()))
+        answer = await wire.answer()
+        if answer.value("connection") == b"close":
+            assert await wire.end() == "eof"
+        else:
+            wire.send(post(asking()))
+            assert (await wire.answer()).status == answer.status
+        await until(lambda: proxy.plane.in_flight() == 0)
+        return answer, vendor.asked[0], wire
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 301, 307, 400, 401, 404, 418, 429, 451, 500, 503, 529, 599])
@@ -213,7 +220,7 @@ async def test_interim_answers_are_swallowed(interim: bytes, apart: bool) -> Non
 @pytest.mark.parametrize("framing", ["length", "chunked", "eof"])
 async def test_both_versions_of_http(version: str, framing: str) -> None:
     recorded = framed(framing, [], [b"data: one\n\n", b"data: two\n\n"])
-    script = [recorded, End.CLOSE] if framing == "eof" else [recorded]
+    script: Script = [recorded, End.CLOSE] if framing == "eof" else [recorded]
     answer, asked, _ = await exchange(script, post(asking(), version=version))
     assert answer.body.startswith(b"data: one\n\ndata: two\n\n")
     assert not answer.cut
@@ -236,7 +243,9 @@ async def test_fields_keep_order_and_spelling_and_only_hop_by_hop_ones_go() -> N
         "Connection: X-Other-Named", "X-Paramwall-Actions: forged", "x-paramwall-request-id: forged",
         "X-PARAMWALL-ANYTHING: forged",
     ]  # fmt: skip
-    mixed = [line for pair in zip(fields, dropped[: len(fields)], strict=False) for line in pair] + dropped[len(fields) :]
+    mixed = [line for pair in zip(fields, dropped[: len(fields)], strict=False) for line in pair] + dropped[
+        len(fields) :
+    ]
     answer, _, _ = await exchange([whole(b"{}", *mixed)])
     kept = [(b"Content-Type", b"application/json")]
     for line in fields:
