@@ -83,6 +83,11 @@ class Connection(RequestHandler):
         self.transport = None
         super().connection_lost(exc)
 
+    def eof_received(self) -> None:
+        """A client that says no more has left. What waits to be sent to it is dropped: closing would wait for that."""
+        if self.reader is not None and self.transport is not None:
+            self.transport.abort()
+
     def pause_writing(self) -> None:
         """The client reads slower than the vendor writes."""
         super().pause_writing()

@@ -8,7 +8,7 @@ chunk, or, where it has neither, by an orderly end of the connection.
 from __future__ import annotations
 
 import asyncio
-import ssl
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -161,9 +161,14 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def wired(port: int, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[Wire]:  # noqa: ANN401
-    """A connection to the proxy. `options` are those of asyncio.open_connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, limit=1 << 20, **options)
+async def wired(port: int, *, receive_buffer: int = 0) -> AsyncIterator[Wire]:
+    """A connection to the proxy. `receive_buffer` bounds what the client's kernel takes before the client reads it."""
+    sock = socket.socket()
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 20)
     try:
         yield Wire(reader, writer)
     finally:

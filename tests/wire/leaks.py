@@ -7,32 +7,42 @@ permits, vendor connections, outcomes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from prometheus_client.samples import Sample
 
 from tests.proxying import Proxy
 from tests.wire.client import until
 
 
+def samples(proxy: Proxy, name: str) -> Iterator[Sample]:
+    """One family's samples of this name. Collecting thousands of others would take longer than most tests."""
+    for collector in proxy.metrics.registry._collector_to_names:
+        if name.startswith(collector._name):  # type: ignore[attr-defined]  # every collector here is one of our cells'
+            yield from (sample for family in collector.collect() for sample in family.samples if sample.name == name)
+
+
+def label_values(proxy: Proxy) -> set[str]:
+    """Every label value there is: nothing else in an exposition can come from a request."""
+    families = [vars(collector) for collector in proxy.metrics.registry._collector_to_names]
+    children = [key for one in families for key in one.get("_cells", one.get("_children", ()))]
+    return {value for values in children for value in values}
+
+
 def total(proxy: Proxy, name: str, **labels: str) -> float:
     """The sum of a counter over all label values but those given."""
-    return sum(
-        sample.value
-        for family in proxy.metrics.registry.collect()
-        for sample in family.samples
-        if sample.name == name and labels.items() <= sample.labels.items()
-    )
+    return sum(sample.value for sample in samples(proxy, name) if labels.items() <= sample.labels.items())
 
 
 def outcomes(proxy: Proxy, name: str = "paramwall_requests_total") -> dict[str, int]:
     """How often each outcome was counted."""
     found: dict[str, int] = {}
-    for family in proxy.metrics.registry.collect():
-        for sample in family.samples:
-            if sample.name == name and sample.value:
-                outcome = sample.labels["outcome"]
-                found[outcome] = found.get(outcome, 0) + int(sample.value)
+    for sample in samples(proxy, name):
+        if sample.value:
+            outcome = sample.labels["outcome"]
+            found[outcome] = found.get(outcome, 0) + int(sample.value)
     return found
 
 

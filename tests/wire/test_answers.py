@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from proxy.wire import server
 from tests.proxying import configured, proxying
 from tests.wire.client import Answer, asking, post, wired
 from tests.wire.leaks import nothing_left, outcomes
@@ -52,10 +53,11 @@ async def test_answer(case: dict[str, Any], size: int) -> None:
 
 
 @pytest.mark.parametrize("case", load("answers.yaml"))
-async def test_whether_the_connection_is_used_again(case: dict[str, Any]) -> None:
+async def test_whether_the_connection_is_used_again(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The vendor stays; only what it sent decides. What would be cut by its end is cut by our own deadline here."""
     sent = bytes_of(case)
-    config_timeouts = {"timeouts": {"first_byte": "300ms", "idle": "300ms"}}
+    monkeypatch.setattr(server, "SWEEP_S", 0.02)
+    config_timeouts = {"timeouts": {"first_byte": "60ms", "idle": "60ms"}}
     async with vending(lambda asked: [sent] if b"again" not in asked.body else [whole(b"{}")]) as vendor:
         async with proxying(configured(vendor.url, vendor=config_timeouts)) as proxy, nothing_left(proxy):
             async with wired(proxy.port) as wire:

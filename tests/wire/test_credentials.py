@@ -15,7 +15,7 @@ import pytest
 
 from tests.proxying import Proxy, configured, proxying
 from tests.wire.client import Answer, asking, get, post, wired
-from tests.wire.leaks import nothing_left, outcomes
+from tests.wire.leaks import label_values, nothing_left, outcomes
 from tests.wire.vendor import Asked, End, Script, Vendor, chunked, head, vending, whole
 
 HELD = "sk-held-qzvkxwjyhgpb"
@@ -40,7 +40,7 @@ def shown(text: bytes) -> list[str]:
 
 def check_traces(proxy: Proxy) -> None:
     """No key in anything the proxy keeps or says to its operator."""
-    traces = [proxy.lines, proxy.exposition(), proxy.exchanges, proxy.plane._pipeline.plane.config]
+    traces = [proxy.lines, label_values(proxy), proxy.exchanges, proxy.plane._pipeline.plane.config]
     assert not shown(repr(traces).encode())
 
 

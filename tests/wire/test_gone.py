@@ -50,18 +50,21 @@ def half_a_json(_: Asked) -> Script:
 
 def more_than_anybody_reads(_: Asked) -> Script:
     yield STREAM_HEAD
-    while True:
+    for _turn in range(40):
         yield b"10000\r\n%b\r\n" % bytes(0x10000)
         yield 0.0005
 
 
 @dataclass(frozen=True)
 class Phase:
-    """`answer` is the vendor's, `hears` how many bytes of answer the client waits for before it leaves."""
+    """`answer` is the vendor's, `hears` how many bytes of answer the client waits for before it leaves. One that is
+    `stuck` reads nothing, and leaves when the proxy can write no more.
+    """
 
     answer: Callable[[Asked], Script]
     hears: int = 0
     stream: bool = True
+    stuck: bool = False
 
 
 PHASES = {
@@ -71,7 +74,7 @@ PHASES = {
     "mid-stream": Phase(flowing, hears=300),
     "waiting-for-json": Phase(silent, stream=False),
     "half-a-json": Phase(half_a_json, hears=1, stream=False),
-    "without-reading": Phase(more_than_anybody_reads, hears=1),
+    "without-reading": Phase(more_than_anybody_reads, stuck=True),
 }
 
 
@@ -84,18 +87,29 @@ def go(wire: Wire, way: str) -> None:
     {"close": wire.writer.transport.close, "abort": wire.leave, "half-close": wire.writer.write_eof}[way]()
 
 
+def paused(proxy: Proxy, peer: object) -> bool:
+    """Whether the proxy waits for the client at `peer` to read."""
+    front = proxy.plane._front
+    return front is not None and any(
+        one.writing_paused and one.transport is not None and one.transport.get_extra_info("peername") == peer
+        for one in front.connections
+    )
+
+
 async def leave(proxy: Proxy, vendor: Vendor, name: str, marker: str, way: str) -> float:
     """One request that is left; seconds until its vendor connection was closed."""
     phase = PHASES[name]
-    async with wired(proxy.port) as wire:
+    async with wired(proxy.port, receive_buffer=4096 if phase.stuck else 0) as wire:
+        if phase.stuck:
+            wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a connection's transport has it
         wire.send(post(asking(f"{name}/{marker}", stream=phase.stream)))
         if phase.hears:
             await wire.reader.readexactly(phase.hears)
         await until(lambda: any(marker_of(asked) == f"{name}/{marker}".encode() for asked in vendor.asked[-200:]))
         asked = next(one for one in vendor.asked if marker_of(one) == f"{name}/{marker}".encode())
-        if name == "without-reading":
-            wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport of a connection has it
-            await asyncio.sleep(0.02)  # as long as it takes to fill every buffer; leaving earlier is lawful too
+        if phase.stuck:
+            mine = wire.writer.transport.get_extra_info("sockname")
+            await until(lambda: paused(proxy, mine))
         left = asyncio.get_running_loop().time()
         go(wire, way)
         async with asyncio.timeout(5):
