@@ -24,7 +24,7 @@ from proxy.config.shipped import OPEN_PROFILE
 from proxy.config.tree import Place, Text
 from proxy.contract.envelope import Envelope
 from proxy.contract.mode import read_mode
-from proxy.policy.decide import MODEL_NOT_COVERED, Plan, compile_plan
+from proxy.policy.decide import Plan, compile_plan
 from proxy.policy.document import DocumentError, Enforcement, Route
 from proxy.policy.verdict import Finding
 from proxy.wire.judge import Rejected, judge
@@ -118,17 +118,17 @@ def _explained(plan: Plan, route: Route, body: bytes) -> Explained:
     try:
         judged = judge(plan, route, body)
     except Rejected as rejected:
-        findings = [("refused", each) for each in rejected.findings] + [
-            ("observed", each) for each in rejected.observed
-        ]
-        applies = MODEL_NOT_COVERED not in (each.clause for _, each in findings)
-        return Explained("reject", rejected.mode, applies, findings=tuple(findings), error=rejected.problem)
+        decision = rejected.decision
+        findings = [("refused", each) for each in decision.findings]
+        findings += [("observed", each) for each in decision.verdict.observed]
+        return Explained("reject", decision.mode, decision.applies, findings=tuple(findings), error=rejected.problem)
     except Refused as refused:
         return Explained("reject", error=refused.problem)
-    findings = [("filled in" if each.fills else "repaired", each) for each in judged.findings]
-    findings += [("observed", each) for each in judged.observed]
-    verdict = "rewrite" if judged.actions else "allow"
-    return Explained(verdict, judged.mode, judged.applies, judged.actions, tuple(findings), judged.body)
+    decision = judged.decision
+    findings = [("filled in" if each.fills else "repaired", each) for each in decision.findings]
+    findings += [("observed", each) for each in decision.verdict.observed]
+    verdict = "rewrite" if decision.actions else "allow"
+    return Explained(verdict, decision.mode, decision.applies, decision.actions, tuple(findings), judged.body)
 
 
 def _switch(plan: Plan, explained: Explained, body: bytes) -> str:

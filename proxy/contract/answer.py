@@ -173,7 +173,8 @@ def _counted(found: _Usage | None) -> Usage | None:
         # Anthropic counts what its cache gave and took beside the input (Messages API reference, usage).
         cached = found.cache_read_input_tokens or 0
         given = (given or 0) + cached + (found.cache_creation_input_tokens or 0)
-    return Usage(given or 0, produced or 0, cached, (out.reasoning_tokens if out else None) or 0)
+    usage = Usage(given or 0, produced or 0, cached, (out.reasoning_tokens if out else None) or 0)
+    return None if min(usage.input, usage.output, usage.cached, usage.reasoning) < 0 else usage
 
 
 def _finish_of(chunk: _Chunk) -> str | None:

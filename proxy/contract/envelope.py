@@ -16,7 +16,6 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -26,6 +25,8 @@ import msgspec
 Raw: TypeAlias = msgspec.Raw
 Edits: TypeAlias = Mapping[str, bytes | None]
 """Member name to its new raw JSON value; None drops the member."""
+Changes: TypeAlias = dict[str, Raw | None]
+"""Edits, ready to be merged into an envelope's members."""
 Json: TypeAlias = bool | Decimal | str | list[Any] | dict[str, Any] | None
 """A JSON value; every number is a Decimal, so that none is rounded before it is judged."""
 
@@ -43,6 +44,8 @@ MAX_NAME_CHARACTERS = 256
 _CHECKED_AT_ONCE: Final = 64 * 1024
 """Bytes of a body that are decoded together: one emoji makes four bytes of every character, which a body of many
 megabytes must not become."""
+_FIRST_NAME: Final = 32
+"""Bytes of a body by whose spaces is guessed whether it is compact."""
 _utf8: Final = codecs.getincrementaldecoder("utf-8")
 
 
@@ -69,12 +72,12 @@ class _Name:
         self.text = text
 
 
-_decode = msgspec.json.Decoder(dict[_Name, Raw], dec_hook=lambda _type, text: _Name(text)).decode
+_decode = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_pairs = msgspec.json.Decoder(dict[_Name, Raw], dec_hook=lambda _type, text: _Name(text)).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """One parsed request body. `members` maps each top-level name, in the order received, to its raw JSON value."""
 
     members: dict[str, Raw]
@@ -90,7 +93,7 @@ class Envelope:
         if not body.isascii():
             _require_utf8(body)
         try:
-            members = members_of(body)
+            members = _compact_members(body) or members_of(body)
         except msgspec.ValidationError:
             raise MalformedBody(
                 "body-not-object", "the body is JSON but not an object", "send one JSON object"
@@ -105,17 +108,19 @@ class Envelope:
             raise MalformedBody("body-too-wide", f"the body has {len(members)} members", f"send at most {MAX_MEMBERS}")
         return cls(members)
 
-    def encode(self, edits: Edits) -> bytes:
-        """The body that leaves: every member as received but for `edits`; added members come last."""
-        if not edits:
+    def encode(self, changes: Changes) -> bytes:
+        """The body that leaves: every member as received but for `changes`; added members come last."""
+        if not changes:
             return _encode(self.members)
-        members = dict(self.members)
-        for name, value in edits.items():
-            if value is None:
-                members.pop(name, None)
-            else:
-                members[name] = Raw(value)
+        members = self.members | changes
+        if None in changes.values():
+            members = {name: raw for name, raw in members.items() if raw is not None}
         return _encode(members)
+
+
+def changes(edits: Edits) -> Changes:
+    """The edits as `Envelope.encode` takes them; made once for a decision that is taken many times."""
+    return {name: None if value is None else Raw(value) for name, value in edits.items()}
 
 
 def fold(name: str) -> str:
@@ -138,11 +143,24 @@ def members_of(text: bytes | Raw, param: str | None = None) -> dict[str, Raw]:
 
     Raises MalformedBody when a name is repeated, and what msgspec raises when the text is no JSON object.
     """
-    pairs = _decode(text)
+    pairs = _decode_pairs(text)
     members = {name.text: raw for name, raw in pairs.items()}
     if len(members) != len(pairs):
         raise _repeated((name.text for name in pairs), param)
     return members
+
+
+def _compact_members(body: bytes) -> dict[str, Raw] | None:
+    """The members of a body without white space between them, in a third of the time; None: it is to be read with care.
+
+    A member takes at least its name, its value and four bytes more (quotes, colon, comma). When that is all there is,
+    no repeated name was dropped by the dict.
+    """
+    if b": " in body[:_FIRST_NAME]:
+        return None
+    members = _decode(body)
+    least = 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
+    return members if len(body) == least else None
 
 
 def strict(raw: bytes | Raw, param: str) -> Json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -49,13 +49,14 @@ class Series:
 
     __slots__ = (
         "_requests",
+        "_tokens",
         "_upstream",
+        "_verdicts",
         "duration",
         "first_token",
         "gap",
         "overhead",
         "per_token",
-        "tokens",
         "upstream",
     )
 
@@ -63,31 +64,44 @@ class Series:
         self,
         requests: Callable[[str, int], Cell],
         upstream: Callable[[str, int], Cell],
+        verdicts: Callable[[str, str, str], Cell],
         tokens: Sequence[Cell],
         histograms: Sequence[Buckets],
     ) -> None:
         self._requests = _Remembered(requests)
         self._upstream = _Remembered(upstream)
-        self.tokens = tuple(tokens)
+        self._verdicts = _Remembered(verdicts)
+        self._tokens = tokens
         self.duration, self.overhead, self.upstream, self.first_token, self.per_token, self.gap = histograms
 
-    def count(self, outcome: str, status: int) -> None:
-        """`paramwall_requests_total`."""
+    def count(self, outcome: str, status: int, upstream: str | None, upstream_status: int) -> None:
+        """`paramwall_requests_total`, and `paramwall_upstream_requests_total` unless `upstream` is None."""
         self._requests[outcome, status].value += 1
+        if upstream is not None:
+            self._upstream[upstream, upstream_status].value += 1
 
-    def count_upstream(self, outcome: str, status: int) -> None:
-        """`paramwall_upstream_requests_total`."""
-        self._upstream[outcome, status].value += 1
+    def count_tokens(self, into: int, out: int, cached: int, reasoning: int) -> None:
+        """`paramwall_tokens_total`; none of them negative."""
+        input_, output, cached_input, reasoning_ = self._tokens
+        input_.value += into
+        output.value += out
+        cached_input.value += cached
+        reasoning_.value += reasoning
+
+    def count_verdicts(self, counts: Iterable[tuple[str, str, str]]) -> None:
+        """`paramwall_policy_verdicts_total`, one step for each (clause, action, param)."""
+        for count in counts:
+            self._verdicts[count].value += 1
 
 
-class _Remembered(dict[tuple[str, int], Cell]):
-    """Cells by (outcome, status); both come from closed sets or from a vendor's three-digit statuses."""
+class _Remembered(dict[tuple[Any, ...], Cell]):
+    """Cells by label values, which come from closed sets or are a vendor's three-digit statuses."""
 
-    def __init__(self, make: Callable[[str, int], Cell]) -> None:
+    def __init__(self, make: Callable[..., Cell]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, key: tuple[str, int]) -> Cell:
+    def __missing__(self, key: tuple[Any, ...]) -> Cell:
         cell = self[key] = self._make(*key)
         return cell
 
@@ -215,6 +229,7 @@ class Metrics:
             found = self._series[route, vendor, stream] = Series(
                 lambda outcome, status: self.requests(route, vendor, stream, outcome, status),
                 lambda outcome, status: self.upstream(vendor, outcome, status),
+                lambda clause, action, param: self.verdict(clause, action, param, vendor),
                 [self.tokens(vendor, kind) for kind in TOKEN_TYPES],
                 [self._duration.labels(route, vendor, label), *(family.labels(vendor, label) for family in by_vendor)],
             )

@@ -1,17 +1,18 @@
 """Decide: (plan, route, envelope) -> verdict, mode and translation. The fold from findings to one verdict.
 
 Here: one look-up per member, and the rules by which findings become allow, rewrite or reject. Not here: what a clause
-finds (clauses/), how a policy is compiled (plan.py) and read (document.py).
+finds (clauses/), how a policy is compiled (plan.py) and read (document.py), what follows from a decision (decision.py).
 
-Invariants: the same plan and body always give the same decision; a body whose edits were applied is allowed when it is
-judged again; only members named in the edits change. What two readers may read differently (a repeated name inside a
-judged value, a name that folds to a known one, contradictory switches) is refused in every enforcement.
+Invariants: the same plan and body always give the same decision, remembered or not; a body whose edits were applied is
+allowed when it is judged again; only members named in the edits change. What two readers may read differently (a
+repeated name inside a judged value, a name that folds to a known one, contradictory switches) is refused in every
+enforcement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -24,52 +25,93 @@ from proxy.contract.envelope import (
     folds_to_known,
     twin,
 )
-from proxy.contract.mode import Mode, ModeReading, read_mode
-from proxy.contract.profile import NO_TRANSLATION, Translation, switch_edits
+from proxy.contract.mode import ModeReading, read_mode
+from proxy.contract.profile import NO_TRANSLATION, switch_edits
+from proxy.policy.decision import Decision, concluded
 from proxy.policy.plan import MALFORMED_CODES, MODEL_NOT_COVERED, NULL, Plan, Table, compile_plan
 from proxy.policy.verdict import Allow, Enforcement, Finding, Reject, Rewrite, Route, Verdict
 
 __all__ = ["MALFORMED_CODES", "MODEL_NOT_COVERED", "Decision", "Plan", "compile_plan", "decide"]
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """What is to become of one request. `applies`: the policy covers its model. `translation` spells the mode as the
-    vendor does; it is empty in observe, on routes other than chat, when the policy does not apply, and when the request
-    is refused.
-    """
-
-    verdict: Verdict
-    mode: Mode
-    applies: bool
-    translation: Translation = NO_TRANSLATION
-
-
 Found: TypeAlias = tuple[Finding, Enforcement, int]
 """A finding, what to do about it, and its place in the order."""
 
+
+class Settled(msgspec.Struct, frozen=True):
+    """What follows from the judged values alone, before a conversation is looked at. `table` None: the policy does not
+    apply, nothing more is asked.
+    """
+
+    table: Table | None
+    reading: ModeReading
+    found: tuple[Found, ...]
+    decision: Decision
+
+
+_REQUESTS_REMEMBERED: Final = 256
+_MEMBERS_REMEMBERED: Final = 32
+_BYTES_REMEMBERED: Final = 1024
+"""Of all judged values together; a name is at most MAX_NAME_CHARACTERS long."""
 _ALLOW: Final = Allow()
 
 
 def decide(plan: Plan, route: Route, envelope: Envelope) -> Decision:
     """Judge one request. Raises MalformedBody, always a 400, for what readers disagree about."""
     members = envelope.members
-    tables = plan.tables[route]
+    memory, key = plan.memory[route], _key(plan.opaque[route], members)
+    settled: Settled | None = memory.get(key)
+    if settled is None:
+        settled = _settled(plan, route, envelope)
+        if key:
+            _remember(memory, key, settled)
+    if settled.table is None:
+        return settled.decision
+    found = _about_bodies(settled.table, members)
+    return settled.decision if not found else _decision(plan, route, settled.reading, [*settled.found, *found])
+
+
+def _key(opaque: frozenset[str], members: Mapping[str, Raw]) -> tuple[str | bytes, ...]:
+    """What everything but the bodies' clauses depends on: the names in order, and the values that are judged. Empty for
+    a request that is not worth remembering.
+    """
+    values = [b"" if name in opaque else bytes(raw) for name, raw in members.items()]
+    if len(values) > _MEMBERS_REMEMBERED or sum(map(len, values)) > _BYTES_REMEMBERED:
+        return ()
+    return (*members, *values)
+
+
+def _remember(memory: dict[Any, Settled], key: tuple[str | bytes, ...], settled: Settled) -> None:
+    """Keep what is settled. A full memory starts anew: clients send the same few values, hostile ones ever others."""
+    if len(memory) >= _REQUESTS_REMEMBERED:
+        memory.clear()
+    memory[key] = settled
+
+
+def _settled(plan: Plan, route: Route, envelope: Envelope) -> Settled:
+    tables, members = plan.tables[route], envelope.members
     if not _covers(plan, members.get("model")):
-        return _not_covered(plan, tables[plan.default_mode], members)
+        reading = ModeReading(plan.default_mode)
+        return Settled(None, reading, (), _not_covered(plan, tables[plan.default_mode], members))
     reading = ModeReading(plan.default_mode) if plan.mode_fixed else read_mode(envelope, plan.default_mode)
     table = tables[reading.mode]
     found = _findings(table, members)
+    return Settled(table, reading, tuple(found), _decision(plan, route, reading, found))
+
+
+def _decision(plan: Plan, route: Route, reading: ModeReading, found: list[Found]) -> Decision:
     verdict = _folded(found) if found else _ALLOW
-    if isinstance(verdict, Reject) or plan.mode_fixed or plan.enforcement is Enforcement.OBSERVE:
-        return Decision(verdict, reading.mode, applies=True)
+    translation = NO_TRANSLATION
     # A profile says how chat completions are switched; the other calls have spellings of their own.
-    translation = switch_edits(reading, plan.profile) if route is Route.CHAT else NO_TRANSLATION
-    return Decision(verdict, reading.mode, applies=True, translation=translation)
+    if route is Route.CHAT and not (
+        isinstance(verdict, Reject) or plan.mode_fixed or plan.enforcement is Enforcement.OBSERVE
+    ):
+        translation = switch_edits(reading, plan.profile)
+    return concluded(plan.params, verdict, reading.mode, translation, applies=True)
 
 
 def _findings(table: Table, members: Mapping[str, Raw]) -> list[Found]:
     found: list[Found] = []
-    scope = table.scope
     for name, raw in members.items():
         judges = table.members.get(name)
         if judges is None:
@@ -85,8 +127,13 @@ def _findings(table: Table, members: Mapping[str, Raw]) -> list[Found]:
         present = members.get(fill.member)
         if present is None or bytes(present) == NULL:
             found.append((fill.finding, fill.action, fill.rank))
+    return found
+
+
+def _about_bodies(table: Table, members: Mapping[str, Raw]) -> list[Found]:
+    found: list[Found] = []
     for body in table.bodies:
-        finding = body.clause.judge_body(members, scope)
+        finding = body.clause.judge_body(members, table.scope)
         if finding is not None:
             found.append((finding, body.action, body.rank))
     return found
@@ -156,9 +203,15 @@ def _not_covered(plan: Plan, table: Table, members: Mapping[str, Raw]) -> Decisi
             known = twin(name, table.folded)
             if known is not None:
                 raise folds_to_known(known)
-    if not plan.reject_other_models:
-        return Decision(_ALLOW, plan.default_mode, applies=False)
-    finding = Finding(
+    verdict: Verdict = _ALLOW
+    if plan.reject_other_models:
+        finding = _other_model(plan)
+        verdict = Allow((finding,)) if plan.enforcement is Enforcement.OBSERVE else Reject((finding,))
+    return concluded(plan.params, verdict, plan.default_mode, NO_TRANSLATION, applies=False)
+
+
+def _other_model(plan: Plan) -> Finding:
+    return Finding(
         MODEL_NOT_COVERED,
         "model",
         f"invalid model: policy {plan.name} does not cover it",
@@ -168,6 +221,3 @@ def _not_covered(plan: Plan, table: Table, members: Mapping[str, Raw]) -> Decisi
         None,
         "model=?->refused",
     )
-    if plan.enforcement is Enforcement.OBSERVE:
-        return Decision(Allow((finding,)), plan.default_mode, applies=False)
-    return Decision(Reject((finding,)), plan.default_mode, applies=False)

@@ -11,9 +11,8 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
 from proxy.contract.envelope import fold_short
 from proxy.contract.mode import SWITCH_MEMBERS, Mode
@@ -42,27 +41,18 @@ NULL: Final = b"null"
 
 
 _C = TypeVar("_C", bound=Clause)
-_REMEMBERED: Final = 16
-"""Findings kept per member and mode: clients send the same few values again and again, and hostile ones many."""
-_SHORT: Final = 24
-"""Longest raw value whose finding is kept, so that what is kept stays small."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemberJudge:
-    """One clause as it judges one member. `action` is the enforcement that holds for it, `rank` its place in the order
-    of findings, `lawful` the raw values that need no judging; `ask` judges a value, `recall` does so with a memory.
+    """One clause as it judges one member. `judge` says what is wrong with a raw value that is not among `lawful` (or
+    raises MalformedBody). `action` is the enforcement that holds for it, `rank` its place in the order of findings.
     """
 
-    ask: Callable[[bytes], Finding | None]
-    recall: Callable[[bytes], Finding | None]
+    judge: Callable[[bytes], Finding | None]
     action: Enforcement
     rank: int
     lawful: frozenset[bytes]
-
-    def judge(self, raw: bytes) -> Finding | None:
-        """What is wrong with a raw value that is not among `lawful`. Raises MalformedBody."""
-        return self.recall(raw) if len(raw) <= _SHORT else self.ask(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +92,15 @@ class Table:
 class Plan:
     """A policy compiled for one vendor: everything resolved, so that a request costs little.
 
-    `hash8` are 8 hex digits of SHA-256 over the document, the enforcement and the contract in force. `clause_ids` are
+    `hash8` are 8 hex digits of SHA-256 over the document, the enforcement and the contract in force; `label` is how
+    receipts name the plan (kimi-k2.6@1a2b3c4d). `clause_ids` are
     all ids that a finding or a MalformedBody of a judgement may carry, `params` the members a finding may be about,
     `pairs` which clause may speak of which of them ("other": a name that nobody knows).
     """
 
     name: str
     hash8: str
+    label: str
     enforcement: Enforcement
     clause_ids: tuple[str, ...]
     params: tuple[str, ...]
@@ -120,16 +112,15 @@ class Plan:
     exact_models: frozenset[bytes]
     model_pattern: re.Pattern[str]
     tables: Mapping[Route, Mapping[Mode, Table]]
+    opaque: Mapping[Route, frozenset[str]]
+    """Known members whose values nothing but a body's clauses ever reads."""
     made_from: tuple[PolicyDocument, Profile, Enforcement | None, str | None]
     """What to compile again: a plan crosses to another process as this."""
+    memory: Mapping[Route, dict[Any, Any]] = field(default_factory=lambda: {route: {} for route in Route})
+    """What decide.py remembers of earlier requests."""
 
     def __reduce__(self) -> tuple[Callable[..., Plan], tuple[object, ...]]:
         return compile_plan, self.made_from
-
-    @property
-    def label(self) -> str:
-        """How receipts name the plan: kimi-k2.6@1a2b3c4d."""
-        return f"{self.name}@{self.hash8}"
 
 
 def compile_plan(
@@ -148,9 +139,11 @@ def compile_plan(
     names = [*document.models, *profile.models.get(document.name, ())]
     governed = frozenset(name for clause in clauses for name in clause.governed)
     other_models = document.other_models or (OtherModels.REJECT if firmly is Enforcement.STRICT else OtherModels.PASS)
+    tables = {route: {mode: _table(clauses, route, mode, firmly) for mode in Mode} for route in Route}
     return Plan(
         name=document.name,
-        hash8=_hash8(document, firmly, in_force),
+        hash8=(hash8 := _hash8(document, firmly, in_force)),
+        label=f"{document.name}@{hash8}",
         enforcement=firmly,
         clause_ids=(*(clause.id for clause in clauses), MODEL_NOT_COVERED, *MALFORMED_CODES),
         params=tuple(sorted(governed | SWITCH_MEMBERS | {"model"})),
@@ -161,7 +154,8 @@ def compile_plan(
         reject_other_models=other_models is OtherModels.REJECT,
         exact_models=frozenset(json.dumps(name).encode() for name in names if not re.search(r"[*?\[]", name)),
         model_pattern=re.compile("|".join(fnmatch.translate(fold_short(name)) for name in names)),
-        tables={route: {mode: _table(clauses, route, mode, firmly) for mode in Mode} for route in Route},
+        tables=tables,
+        opaque={route: _opaque(by_mode) for route, by_mode in tables.items()},
         made_from=(document, profile, enforcement, contract),
     )
 
@@ -208,10 +202,18 @@ def _table(clauses: list[Clause], route: Route, mode: Mode, enforcement: Enforce
 
 
 def _member_judge(clause: MemberClause, member: str, scope: Scope, action: Enforcement, rank: int) -> MemberJudge:
-    def ask(raw: bytes) -> Finding | None:
+    def judge(raw: bytes) -> Finding | None:
         return clause.judge(member, raw, scope)
 
-    return MemberJudge(ask, lru_cache(_REMEMBERED)(ask), action, rank, clause.lawful(scope) | {NULL})
+    return MemberJudge(judge, action, rank, clause.lawful(scope) | {NULL})
+
+
+def _opaque(tables: Mapping[Mode, Table]) -> frozenset[str]:
+    """Known members that no table judges by themselves, and that say nothing of mode or model."""
+    names = frozenset.intersection(*(frozenset(table.members) for table in tables.values()))
+    judged = {name for table in tables.values() for name, judges in table.members.items() if judges}
+    filled = {fill.member for table in tables.values() for fill in table.fills}
+    return names - judged - filled - SWITCH_MEMBERS - {"model"}
 
 
 def _hash8(document: PolicyDocument, enforcement: Enforcement, contract: Contract) -> str:

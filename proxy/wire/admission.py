@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from proxy.config.values import Client, Limits
@@ -61,45 +61,50 @@ _BODIES_FULL: Final = Problem(
 
 
 class Count:
-    """How many are under way, and how many may be (None: no limit)."""
+    """How many are under way, and how many may be."""
 
     __slots__ = ("limit", "now")
 
     def __init__(self, limit: int | None) -> None:
-        self.limit = limit
+        self.limit = _limit(limit)
         self.now = 0
 
-    def full(self) -> bool:
-        """Whether another one would be one too many."""
-        return self.limit is not None and self.now >= self.limit
+
+def _limit(limit: int | None) -> float:
+    return math.inf if limit is None else limit
 
 
-@dataclass(slots=True)
 class Permit:
     """Leave to proceed; `release` gives it back."""
 
-    counts: tuple[Count, ...]
-    bodies: Count
-    body_bytes: int = 0
+    __slots__ = ("_bodies", "_body_bytes", "_counts")
+
+    def __init__(self, counts: tuple[Count, ...], bodies: Count) -> None:
+        self._counts = counts
+        self._bodies = bodies
+        self._body_bytes = 0
 
     def hold_body(self, size: int) -> None:
-        """Count `size` more bytes of body as under way; raises Refused when that is too much."""
-        if self.bodies.limit is not None and self.bodies.now + size > self.bodies.limit:
-            raise Refused(_BODIES_FULL, "shed")
-        self.bodies.now += size
-        self.body_bytes += size
+        """Count a body that is known to be `size` bytes long by now. Raises Refused when that is too much."""
+        bodies, more = self._bodies, size - self._body_bytes
+        if more > 0:
+            if bodies.now + more > bodies.limit:
+                raise Refused(_BODIES_FULL, "shed")
+            bodies.now += more
+            self._body_bytes = size
 
     def drop_body(self) -> None:
         """The body has left, or never will."""
-        self.bodies.now -= self.body_bytes
-        self.body_bytes = 0
+        self._bodies.now -= self._body_bytes
+        self._body_bytes = 0
 
     def release(self) -> None:
         """Give everything back; once."""
-        self.drop_body()
-        for count in self.counts:
+        if self._body_bytes:
+            self.drop_body()
+        for count in self._counts:
             count.now -= 1
-        self.counts = ()
+        self._counts = ()
 
 
 class Admission:
@@ -113,12 +118,12 @@ class Admission:
 
     def update(self, limits: Limits, vendors: Sequence[tuple[str, int | None]], clients: Sequence[Client]) -> None:
         """Take over the limits of a new configuration."""
-        self.total.limit = limits.in_flight
-        self.bodies.limit = limits.body_bytes_in_flight
+        self.total.limit = _limit(limits.in_flight)
+        self.bodies.limit = _limit(limits.body_bytes_in_flight)
         for name, limit in vendors:
-            self._vendors.setdefault(name, Count(limit)).limit = limit
+            self._vendors.setdefault(name, Count(limit)).limit = _limit(limit)
         for client in clients:
-            self._clients.setdefault(client.name, Count(client.max_in_flight)).limit = client.max_in_flight
+            self._clients.setdefault(client.name, Count(None)).limit = _limit(client.max_in_flight)
 
     def counter(self, vendor: str) -> Callable[[], float]:
         """How many requests are under way at a vendor, for a gauge."""
@@ -127,18 +132,20 @@ class Admission:
 
     def admit(self, vendor: str, client: Client | None) -> Permit:
         """A permit, or Refused with 429 (the client's own limit) or 503 (ours, the vendor's)."""
-        own = self._clients[client.name] if client is not None else None
-        if own is not None and own.full():
+        total, at_vendor = self.total, self._vendors[vendor]
+        own = None if client is None else self._clients[client.name]
+        if own is not None and own.now >= own.limit:
             raise Refused(_CLIENT_BUSY, "shed")
-        if self.total.full():
+        if total.now >= total.limit:
             raise Refused(_BUSY, "shed")
-        at_vendor = self._vendors[vendor]
-        if at_vendor.full():
+        if at_vendor.now >= at_vendor.limit:
             raise Refused(_VENDOR_BUSY, "shed")
-        counts = (self.total, at_vendor) if own is None else (self.total, at_vendor, own)
-        for count in counts:
-            count.now += 1
-        return Permit(counts, self.bodies)
+        total.now += 1
+        at_vendor.now += 1
+        if own is None:
+            return Permit((total, at_vendor), self.bodies)
+        own.now += 1
+        return Permit((total, at_vendor, own), self.bodies)
 
 
 def identify(clients: Sequence[Client], credential: bytes) -> Client | None:

@@ -23,6 +23,9 @@ WRITE_HIGH_WATER: Final = 32 * 1024
 never reads costs less than 256 KiB (bench: stuck readers)."""
 
 
+_receive: Final = RequestHandler.data_received
+
+
 class Reader(Protocol):
     """What stands behind a client's connection while an answer is on its way."""
 
@@ -47,10 +50,19 @@ class Request:
         self.method = message.method
         self.target = message.path
         self.fields = message.raw_headers
-        self.http_1_1 = message.version == HttpVersion11
-        self.http_1_0 = not self.http_1_1 and message.version == HttpVersion10
+        version = message.version
+        self.http_1_1 = version == HttpVersion11
+        self.http_1_0 = version == HttpVersion10
         # After an upgrade that is not taken up, aiohttp's parser reads no further request.
-        self.keep_alive = self.http_1_1 and not message.should_close and not message.upgrade
+        self.keep_alive = not (message.should_close or message.upgrade) and self.http_1_1
+
+    def take_body(self) -> bytes | None:
+        """The body if it is here already, all of it in one piece, as most are; None: read `content`."""
+        content = self.content
+        # The reader's own way to one piece takes five calls.
+        if type(content) is StreamReader and content._eof and content._exception is None and len(content._buffer) == 1:
+            return content._buffer.popleft() if not content._buffer_offset else None
+        return None
 
 
 class Connection(RequestHandler):
@@ -104,17 +116,23 @@ class Connection(RequestHandler):
         """Parse; a head that stays unfinished gets a deadline (aiohttp has only its keep-alive timer for that), and a
         body that breaks off is told to whoever reads it (aiohttp only queues the error behind it).
         """
-        super().data_received(data)
+        _receive(self, data)
         waiter = self._waiter
-        if self.body is not None and self._messages and isinstance(self._messages[-1][0], _ErrInfo):
-            if not self.body.is_eof():
-                self.body.set_exception(web.RequestPayloadError("broken framing"))
-            self.body = None
+        if self.body is not None:
+            self._tell_body()
         if waiter is not None and not waiter.done():
             if self.head_timer is None and data:
                 self.head_timer = self._loop.call_later(self.front.head_timeout_s, self._head_late)
         elif self.head_timer is not None:
             self._stop_head_timer()
+
+    def _tell_body(self) -> None:
+        """A body that breaks off is told to whoever reads it."""
+        body, messages = self.body, self._messages
+        if body is not None and messages and isinstance(messages[-1][0], _ErrInfo):
+            if not body.is_eof():
+                body.set_exception(web.RequestPayloadError("broken framing"))
+            self.body = None
 
     async def start(self) -> None:
         """Serve requests in their order, in the one task of this connection.
@@ -134,6 +152,7 @@ class Connection(RequestHandler):
                 self.body = content
                 keep = await front.serve(Request(self, message, content))
                 self._request_in_progress = False
+                self.body = None
                 if not content.is_eof():
                     await self._linger()
                     break
@@ -279,15 +298,17 @@ def verify() -> None:
         raise RuntimeError(f"aiohttp {aiohttp.__version__} is installed; allowed: >=3.14.5,<3.15. {_REMEDY}")
     if HttpRequestParser.__module__ != "aiohttp._http_parser":
         raise RuntimeError(f"aiohttp's C parser is missing (is AIOHTTP_NO_EXTENSIONS set?). {_REMEDY}")
-    missing = [name for name in _PRIVATE if not hasattr(RequestHandler, name)]
-    if missing:
-        raise RuntimeError(f"aiohttp.web.RequestHandler has no {', '.join(missing)}. {_REMEDY}")
+    for owner, names in ((RequestHandler, _OF_HANDLER), (StreamReader, _OF_READER)):
+        missing = [name for name in names if not hasattr(owner, name)]
+        if missing:
+            raise RuntimeError(f"aiohttp's {owner.__name__} has no {', '.join(missing)}. {_REMEDY}")
 
 
-_PRIVATE: Final = (
+_OF_HANDLER: Final = (
     *("_buffer_paused", "_close", "_drain_helper", "_force_close", "_handler_waiter", "_keepalive"),
     *("_keepalive_handle", "_loop", "_paused"),
     *("_keepalive_timeout", "_lingering_time", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time"),
     *("_parser", "_process_keepalive", "_request_in_progress", "_resume_reading_if_drained", "_waiter"),
 )
+_OF_READER: Final = ("_buffer", "_buffer_offset", "_eof", "_exception")
 _REMEDY: Final = "hint: reinstall with `pip install -c constraints.txt -e .`"

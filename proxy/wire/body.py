@@ -23,6 +23,13 @@ READ_BUFFER: Final = 256 * 1024
 """Bytes of a body that aiohttp reads ahead; it stops reading a fast sender at twice this."""
 
 
+def hold(permit: Permit, limits: Limits, size: int) -> None:
+    """Count a body that is `size` bytes long by now. Raises Refused (413 too large, 503 no room)."""
+    if size > limits.body_bytes:
+        raise Refused(_too_large(limits))
+    permit.hold_body(size)
+
+
 class Arrival:
     """One body on its way. `announced` is its Content-Length, if it has one."""
 
@@ -49,13 +56,13 @@ class Arrival:
             body = self._content.read_nowait()
         except (web.RequestPayloadError, HttpProcessingError):
             raise Refused(_BROKEN) from None
-        self._hold(len(body))
+        hold(self._permit, self._limits, len(body))
         return body
 
     def reserve(self) -> None:
         """Make room for a body of the announced length. Raises Refused before a byte of it is asked for."""
         if self._announced is not None:
-            self._hold(self._announced)
+            hold(self._permit, self._limits, self._announced)
 
     async def awaited(self, deadlines: Deadlines) -> bytes:
         """A body that is still coming. Raises Refused as `taken` does, and with 408 when it comes too slowly."""
@@ -78,14 +85,8 @@ class Arrival:
             part = await self._content.readany()
             parts.append(part)
             size += len(part)
-            self._hold(size)
+            hold(self._permit, self._limits, size)
         return b"".join(parts)
-
-    def _hold(self, size: int) -> None:
-        if size > self._limits.body_bytes:
-            raise Refused(_too_large(self._limits))
-        if size > self._permit.body_bytes:
-            self._permit.hold_body(size - self._permit.body_bytes)
 
     def check(self) -> None:
         """Refuse a body that is late, or that trickles."""

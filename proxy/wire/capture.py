@@ -40,11 +40,12 @@ class Capture:
 
     def add(self, body: bytes, now: float) -> None:
         """One read's worth of body."""
-        if len(self.marks) < MAX_MARKS:
-            self.marks.append((self.size, now))
+        marks, size = self.marks, len(body)
+        if len(marks) < MAX_MARKS:
+            marks.append((self.size, now))
         self._parts.append(body)
-        self.size += len(body)
-        self._kept += len(body)
+        self.size += size
+        self._kept += size
         if self._kept > self._limit:
             self._shorten()
 

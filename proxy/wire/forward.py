@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from proxy.config.values import Timeouts, Vendor
 from proxy.wire.aiohttp_hooks import Connection
@@ -24,7 +23,6 @@ from proxy.wire.vendor_leg import VendorConnection
 MakeRelay = Callable[[Callable[[str | None], None]], Relay]
 
 
-@dataclass(slots=True)
 class Journey:
     """What is known of one forwarding while it runs and after. Times on the worker's monotonic clock.
 
@@ -104,18 +102,18 @@ async def forward(
 
     Raises Refused (502, 504) when the client has not seen any of an answer; CancelledError when the client left.
     """
-    vendor = lane.vendor
-    leg = lane.pool.take()
-    reused = leg is not None
-    leg = leg or await _dial(lane, journey)
-    again = list(outgoing) if reused and vendor.retry_reused else []
+    leg, again = lane.pool.take(), None
+    if leg is None:
+        leg = await _dial(lane, journey)
+    elif lane.vendor.retry_reused:
+        again = list(outgoing)
     await _exchange(lane, leg, outgoing, make_relay, client, deadlines, stall_s, journey)
-    if again and _untouched(journey):
+    if again is not None and _untouched(journey):
         journey.relay = journey.failure = None
         leg = await _dial(lane, journey)
         await _exchange(lane, leg, again, make_relay, client, deadlines, stall_s, journey)
     if journey.failure is not None and journey.relay is not None and not journey.relay.head_sent:
-        raise _refusal(vendor, journey.failure)
+        raise _refusal(lane.vendor, journey.failure)
 
 
 def _untouched(journey: Journey) -> bool:

@@ -8,13 +8,14 @@ are removed first and ours are added after, so no client can name away a field t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.wire.problems import Problem, Refused
 
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
+Found: TypeAlias = dict[bytes, bytes]
+"""Values by lower-case name, of the fields that somebody looks at."""
 
 HOP_BY_HOP: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization")
@@ -36,36 +37,92 @@ CREDENTIALS: Final = frozenset((b"authorization", b"x-api-key", b"api-key"))
 _DROPPED_UP: Final = HOP_BY_HOP | _FRAMING | _IDENTITY
 _DROPPED_DOWN: Final = HOP_BY_HOP | frozenset((b"set-cookie", b"set-cookie2", b"content-length", b"alt-svc"))
 _PLAIN_CONNECTION: Final = (b"keep-alive", b"close")
-_ONE_LINE: Final = re.compile(rb"[^\r\n\x00]*").fullmatch
-_HOST: Final = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_HOST: Final = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?").fullmatch
 _JSON: Final = re.compile(rb'application/json(?:\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class RequestHead:
-    """What one pass over the request's fields found."""
+class _Rule(NamedTuple):
+    """What happens to one field: the name its value is found under (None: nobody looks at it); whether it passes."""
 
-    forwarded: list[bytes]
-    host: bytes = b""
-    authorization: bytes = b""
-    api_key: bytes = b""
-    expect: bytes = b""
-    content_type: bytes = b""
-    content_coding: bytes = b""
-    transfer_coding: bytes = b""
-    connection: bytes = b""
-    via: bytes = b""
-    length: bytes = b""
+    key: bytes | None
+    passes: bool
+
+
+_PASSED, _DROPPED = _Rule(None, passes=True), _Rule(None, passes=False)
+
+
+class _Rules(dict[bytes, _Rule]):
+    """Rules by the name as it is spelled. A spelling is learned when it is first met, since peers use the same few."""
+
+    _MOST = 512
+    _LONGEST = 64
+
+    def __init__(self, rules: Mapping[bytes, _Rule], *, of_answers: bool = False) -> None:
+        super().__init__()
+        self._rules = rules
+        self._of_answers = of_answers
+
+    def __missing__(self, name: bytes) -> _Rule:
+        lower = name.lower()
+        rule = self._rules.get(lower) or self._unnamed(lower)
+        if len(self) < self._MOST and len(name) <= self._LONGEST:
+            self[name] = rule
+        return rule
+
+    def _unnamed(self, name: bytes) -> _Rule:
+        """Fields of our own stay here, and so do a proxy's; an imitated credential is refused."""
+        if name.startswith(b"x-paramwall-") or (name.startswith(b"proxy-") and not self._of_answers):
+            return _DROPPED
+        if not self._of_answers and b"_" in name and name.replace(b"_", b"-") in CREDENTIALS:
+            _refuse("header-name", f"the header field {_shown(name)} imitates a credential", "spell it with a hyphen")
+        return _PASSED
+
+
+_REQUEST: Final[Mapping[bytes, _Rule]] = {
+    **dict.fromkeys(_DROPPED_UP, _DROPPED),
+    b"authorization": _Rule(b"authorization", passes=True),
+    b"x-api-key": _Rule(b"api-key", passes=True),
+    b"api-key": _Rule(b"api-key", passes=True),
+    b"content-type": _Rule(b"content-type", passes=True),
+    b"content-encoding": _Rule(b"content-encoding", passes=True),
+    b"expect": _Rule(b"expect", passes=False),
+    b"content-length": _Rule(b"content-length", passes=False),
+    b"host": _Rule(b"host", passes=False),
+    b"connection": _Rule(b"connection", passes=False),
+    b"transfer-encoding": _Rule(b"transfer-encoding", passes=False),
+    b"via": _Rule(b"via", passes=False),
+}
+_LISTS: Final = (b"connection", b"transfer-encoding", b"via")
+"""Fields that may be repeated; together they are one list (RFC 9110 section 5.3)."""
+_KEYLESS: Final = {name: _Rule(_REQUEST[name].key, passes=False) for name in CREDENTIALS}
+_UNCODED: Final = {b"accept-encoding": _DROPPED}
+_JUDGED: Final = {**_UNCODED, b"content-encoding": _Rule(b"content-encoding", passes=False)}
+_RULES: Final = _Rules(_REQUEST)
+_RULES_WITH_KEY: Final = _Rules({**_REQUEST, **_UNCODED, **_KEYLESS})
+_RULES_WHEN_JUDGED: Final = _Rules({**_REQUEST, **_JUDGED})
+_RULES_WHEN_JUDGED_WITH_KEY: Final = _Rules({**_REQUEST, **_JUDGED, **_KEYLESS})
+
+
+class RequestHead:
+    """What one pass over the request's fields found; `block` goes to the vendor as it is."""
+
+    __slots__ = ("block", "found")
+
+    def __init__(self, found: Found, block: bytes) -> None:
+        self.found = found
+        self.block = block
 
     @property
     def content_length(self) -> int | None:
         """The announced length of the body; the parser has checked that it is a number."""
-        return int(self.length) if self.length else None
+        length = self.found.get(b"content-length")
+        return int(length) if length else None
 
     @property
     def credential(self) -> bytes:
         """The client's own key, wherever it stands."""
-        return self.authorization or self.api_key
+        found = self.found
+        return found[b"authorization"] if b"authorization" in found else found.get(b"api-key", b"")
 
 
 def read_fields(fields: Fields, *, keep_credential: bool, judged: bool) -> RequestHead:
@@ -74,106 +131,51 @@ def read_fields(fields: Fields, *, keep_credential: bool, judged: bool) -> Reque
     `judged`: the body is read by policy. Its vendor is asked for an answer without a content coding, so that a copy of
     the answer can be read; so is one that gets a key of ours, so that an error that shows it can be read.
     """
-    head = RequestHead([])
-    forwarded = head.forwarded
-    rules = _RULES_WHEN_JUDGED if judged else _RULES if keep_credential else _RULES_WITH_KEY
+    found: Found = {}
+    lines: list[bytes] = []
+    if judged:
+        rules = _RULES_WHEN_JUDGED if keep_credential else _RULES_WHEN_JUDGED_WITH_KEY
+    else:
+        rules = _RULES if keep_credential else _RULES_WITH_KEY
     for name, value in fields:
-        lower = name.lower()
-        rule = rules.get(lower)
-        if not value.isascii():
-            _refuse(
-                "header-not-ascii", f"the header field {_shown(lower)} has bytes outside ASCII", "send ASCII fields"
-            )
-        if rule is None:
-            if _passes(lower):
-                forwarded += (name, b": ", value, b"\r\n")
-            continue
-        if rule.note is not None:
-            rule.note(head, lower, value)
-        if rule.forwarded and (keep_credential or not rule.credential):
-            forwarded += (name, b": ", value, b"\r\n")
-    if head.connection and head.connection.strip().lower() not in _PLAIN_CONNECTION:
-        _drop_named(head)
-    if rules is not _RULES:
-        forwarded.append(b"Accept-Encoding: identity\r\n")
-    return head
-
-
-def _passes(name: bytes) -> bool:
-    """Whether a field that no rule names goes up. Ours and a proxy's stay here; an imitated credential is refused."""
-    if name.startswith((b"x-paramwall-", b"proxy-")):
-        return False
-    if b"_" in name and name.replace(b"_", b"-") in CREDENTIALS:
-        _refuse("header-name", f"the header field {_shown(name)} imitates a credential", "spell it with a hyphen")
-    return True
-
-
-def _note_once(attribute: str) -> Callable[[RequestHead, bytes, bytes], None]:
-    def note(head: RequestHead, name: bytes, value: bytes) -> None:
-        if getattr(head, attribute):
-            _refuse("header-repeated", f"the header field {_shown(name)} is repeated", "send it once")
-        # A space keeps an empty value apart from an absent field.
-        setattr(head, attribute, value.strip() or b" ")
-
-    return note
-
-
-def _note_list(attribute: str) -> Callable[[RequestHead, bytes, bytes], None]:
-    def note(head: RequestHead, _name: bytes, value: bytes) -> None:
-        before = getattr(head, attribute)
-        setattr(head, attribute, before + b"," + value if before else value)
-
-    return note
-
-
-def _note_host(head: RequestHead, name: bytes, value: bytes) -> None:
-    _note_once("host")(head, name, value)
-    if not _HOST.fullmatch(value):
+        key, passes = rules[name]
+        if key is not None:
+            found[key] = value.strip() if key not in found else _again(found, key, value)
+        if passes:
+            lines += (name, b": ", value, b"\r\n")
+    host = found.get(b"host")
+    if host is not None and not _HOST(host):
         _refuse("host-invalid", "the Host header field is not a host", "send Host as name or name:port")
+    connection = found.get(b"connection")
+    if connection is not None and connection.lower() not in _PLAIN_CONNECTION:
+        lines = _without_named(lines, connection.lower(), CREDENTIALS)
+    if rules is not _RULES:
+        lines.append(b"Accept-Encoding: identity\r\n")
+    block = b"".join(lines)
+    if not block.isascii():
+        names = (_shown(lines[i].lower()) for i in range(0, len(lines), 4) if not b"".join(lines[i : i + 3]).isascii())
+        _refuse("header-not-ascii", f"the header field {next(names)} has bytes outside ASCII", "send ASCII fields")
+    return RequestHead(found, block)
 
 
-class _Rule(NamedTuple):
-    """What happens to one request field."""
-
-    note: Callable[[RequestHead, bytes, bytes], None] | None
-    forwarded: bool = False
-    credential: bool = False
+def _again(found: Found, key: bytes, value: bytes) -> bytes:
+    if key not in _LISTS:
+        _refuse("header-repeated", f"the header field {_shown(key)} is repeated", "send it once")
+    return found[key] + b"," + value
 
 
-_RULES: Final[Mapping[bytes, _Rule]] = {
-    **dict.fromkeys(_DROPPED_UP, _Rule(None)),
-    b"authorization": _Rule(_note_once("authorization"), forwarded=True, credential=True),
-    b"x-api-key": _Rule(_note_once("api_key"), forwarded=True, credential=True),
-    b"api-key": _Rule(_note_once("api_key"), forwarded=True, credential=True),
-    b"content-type": _Rule(_note_once("content_type"), forwarded=True),
-    b"content-encoding": _Rule(_note_once("content_coding"), forwarded=True),
-    b"expect": _Rule(_note_once("expect")),
-    b"content-length": _Rule(_note_once("length")),
-    b"host": _Rule(_note_host),
-    b"connection": _Rule(_note_list("connection")),
-    b"transfer-encoding": _Rule(_note_list("transfer_coding")),
-    b"via": _Rule(_note_list("via")),
-}
-_RULES_WITH_KEY: Final[Mapping[bytes, _Rule]] = {**_RULES, b"accept-encoding": _Rule(None)}
-_RULES_WHEN_JUDGED: Final[Mapping[bytes, _Rule]] = {
-    **_RULES_WITH_KEY,
-    b"content-encoding": _Rule(_note_once("content_coding")),
-}
-
-
-def _drop_named(head: RequestHead) -> None:
+def _without_named(lines: list[bytes], connection: bytes, spared: frozenset[bytes]) -> list[bytes]:
     """Remove the fields that Connection names; a credential cannot be named away."""
-    named = {part.strip().lower() for part in head.connection.split(b",")} - CREDENTIALS
-    fields = head.forwarded
-    kept = [fields[i : i + 4] for i in range(0, len(fields), 4) if fields[i].lower() not in named]
-    fields[:] = [piece for field in kept for piece in field]
+    named = {part.strip() for part in connection.split(b",")} - spared
+    kept = (lines[i : i + 4] for i in range(0, len(lines), 4) if lines[i].lower() not in named)
+    return [piece for line in kept for piece in line]
 
 
 def transfer_coding_problem(head: RequestHead, *, http_1_0: bool) -> Problem | None:
     """What aiohttp lets through: a transfer coding on HTTP/1.0, or one besides chunked (RFC 9112 section 6.1)."""
     if http_1_0:
         return Problem(400, "transfer-coding", "HTTP/1.0 has no Transfer-Encoding", "send Content-Length")
-    if head.transfer_coding.strip().lower() != b"chunked":
+    if head.found[b"transfer-encoding"].lower() != b"chunked":
         return Problem(
             501, "transfer-coding", "only Transfer-Encoding: chunked is understood", "send the body as it is"
         )
@@ -185,45 +187,46 @@ def is_json(content_type: bytes) -> bool:
     return content_type == b"application/json" or _JSON.fullmatch(content_type) is not None
 
 
-@dataclass(slots=True)
-class AnswerHead:
-    """What one pass over a vendor's fields found; `lines` go to the client, ready to join."""
+_ANSWER_RULES: Final = _Rules(
+    {
+        **dict.fromkeys(_DROPPED_DOWN, _DROPPED),
+        b"content-length": _Rule(b"content-length", passes=False),
+        b"transfer-encoding": _Rule(b"transfer-encoding", passes=False),
+        b"connection": _Rule(b"connection", passes=False),
+        b"content-type": _Rule(b"content-type", passes=True),
+        b"content-encoding": _Rule(b"content-encoding", passes=True),
+    },
+    of_answers=True,
+)
 
-    lines: list[bytes]
-    length: bytes | None = None
-    transfer_coding: bytes = b""
-    content_type: bytes = b""
-    content_coding: bytes = b""
+
+class AnswerHead:
+    """What one pass over a vendor's fields found; `block` goes to the client as it is."""
+
+    __slots__ = ("block", "found")
+
+    def __init__(self, found: Found, block: bytes) -> None:
+        self.found = found
+        self.block = block
 
 
 def read_answer_fields(fields: Fields) -> AnswerHead:
     """One pass over the vendor's fields. Raises ValueError on a field that cannot be forwarded as a line."""
-    head = AnswerHead([])
-    lines, connection = head.lines, b""
+    found: Found = {}
+    lines: list[bytes] = []
     for name, value in fields:
-        lower = name.lower()
-        if lower in _DROPPED_DOWN:
-            if lower == b"content-length":
-                head.length = value.strip()
-            elif lower == b"transfer-encoding":
-                head.transfer_coding += value.strip().lower()
-            elif lower == b"connection":
-                connection += b"," + value.strip().lower()
-            continue
-        if lower == b"content-type":
-            head.content_type = value
-        elif lower == b"content-encoding":
-            head.content_coding = value.strip().lower()
-        elif lower.startswith(b"x-paramwall-"):
-            continue
-        if not _ONE_LINE(value):
-            raise ValueError("folded or broken header field")
-        lines += (name, b": ", value, b"\r\n")
-    if connection and connection[1:] not in _PLAIN_CONNECTION:
-        named = {part.strip() for part in connection.split(b",")}
-        kept = [lines[i : i + 4] for i in range(0, len(lines), 4) if lines[i].lower() not in named]
-        head.lines = [piece for line in kept for piece in line]
-    return head
+        key, passes = _ANSWER_RULES[name]
+        if key is not None:
+            found[key] = value if key not in found else found[key] + b"," + value
+        if passes:
+            lines += (name, b": ", value, b"\r\n")
+    connection = found.get(b"connection")
+    if connection is not None and connection.lower() not in _PLAIN_CONNECTION:
+        lines = _without_named(lines, connection.lower(), frozenset())
+    block, count = b"".join(lines), len(lines) // 4
+    if block.count(b"\n") != count or block.count(b"\r") != count or b"\x00" in block:
+        raise ValueError("folded or broken header field")
+    return AnswerHead(found, block)
 
 
 def _shown(name: bytes) -> str:

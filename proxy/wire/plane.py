@@ -14,6 +14,7 @@ from proxy.metrics.worker import Metrics
 from proxy.policy.decide import Plan
 from proxy.wire import routes
 from proxy.wire.pool import Pool
+from proxy.wire.routes import Match, Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +37,40 @@ class Lane:
             return self.vendor.plan
         return self.vendor.client_plans.get(client.name, self.vendor.plan)
 
-    def request_line(self, method: str, match: routes.Match) -> bytes:
-        """The request line towards the vendor: its configured path, then the matched one."""
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One served path at one vendor. `start` is how every request to it begins after its method: the vendor's path and
+    the fields that are always the same. `judged`: its bodies are read by policy.
+    """
+
+    lane: Lane
+    served: Served
+    judged: bool
+    start: bytes
+
+    @classmethod
+    def of(cls, lane: Lane, match: Match) -> Way:
+        """The vendor's configured path, then the matched one."""
         query = f"?{match.query}" if match.query else ""
-        return b"%b %b%b HTTP/1.1\r\n" % (method.encode(), self.base, (match.path + query).encode())
+        line = b" %b%b HTTP/1.1\r\n" % (lane.base, (match.path + query).encode())
+        return cls(lane, match.served, match.served.policy is not None, line + lane.head_end)
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One configuration's lanes. `pseudonym` is how this proxy names itself in Via (RFC 9110 section 7.6.3)."""
+    """One configuration's lanes. `usual` are the ways that requests commonly take, by target. `pseudonym` is how this
+    proxy names itself in Via (RFC 9110 section 7.6.3).
+    """
 
     config: Config
     lanes: Mapping[str, Lane]
-    first: Lane
+    usual: Mapping[str, Way]
     pseudonym: bytes
 
-    def lane(self, name: str) -> Lane | None:
-        """The lane of a vendor's name; "" is the first vendor."""
-        return self.lanes.get(name) if name else self.first
+    def way(self, target: str) -> Way | None:
+        """The way of a request target as received; None: it is not served, or names no vendor."""
+        return self.usual.get(target) or _way(self.config, self.lanes, target)
 
 
 def build(config: Config, metrics: Metrics, clock: Callable[[], float], previous: Plane | None) -> Plane:
@@ -75,7 +92,17 @@ def build(config: Config, metrics: Metrics, clock: Callable[[], float], previous
         for clause, param in plan.pairs
     }
     metrics.prepare(lanes, routes.LABELS, sorted(verdicts))
-    return Plane(config, lanes, lanes[config.vendors[0].name], pseudonym)
+    targets = [
+        f"{prefix}/v1{path}" for prefix in ("", *(f"/vendors/{name}" for name in lanes)) for path in routes.PATHS
+    ]
+    usual = {target: way for target in targets if (way := _way(config, lanes, target)) is not None}
+    return Plane(config, lanes, usual, pseudonym)
+
+
+def _way(config: Config, lanes: Mapping[str, Lane], target: str) -> Way | None:
+    match = routes.match(target)
+    lane = None if match is None else lanes.get(match.vendor or config.vendors[0].name)
+    return None if match is None or lane is None else Way.of(lane, match)
 
 
 def _same_upstream(old: Vendor, new: Vendor) -> bool:

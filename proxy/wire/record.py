@@ -6,8 +6,6 @@ exactly once, whatever became of it, and nothing written here holds content, a c
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -16,11 +14,12 @@ from proxy.contract.answer import Reading, read_json, read_stream
 from proxy.contract.exchange import Exchange, Tap, Timings
 from proxy.contract.mode import Mode
 from proxy.metrics.worker import Metrics, Series
-from proxy.policy.verdict import Finding
+from proxy.policy.decision import Decision
+from proxy.wire.admission import Permit
 from proxy.wire.forward import Journey
 from proxy.wire.relay import Relay
 
-_UPSTREAM_OUTCOME: Final = {
+_UPSTREAM_OUTCOME: Final[dict[str | None, str]] = {
     "connect": "reset",
     "reset": "reset",
     "truncated": "truncated",
@@ -28,38 +27,64 @@ _UPSTREAM_OUTCOME: Final = {
     "client-stalled": "client_gone",
 }
 _UNREAD: Final = Reading()
-_OUTCOME: Final = {"client_gone": "client_gone", "timeout": "timeout", "ok": "ok", "client_error": "client_error"}
+_OUTCOME: Final[dict[str | None, str]] = {
+    "client_gone": "client_gone",
+    "timeout": "timeout",
+    "ok": "ok",
+    "client_error": "client_error",
+}
 
 
-@dataclass(slots=True)
 class Record:
     """What is known of one request, filled in as it passes. Times in seconds on the worker's monotonic clock.
 
-    `outcome` is set early only by a refusal; `code` is its error code.
+    `outcome` is set early only by a refusal; `code` is its error code. `policy` names the plan that judges the body,
+    `decision` is what it decided, `actions` what was done.
     """
 
-    request_id: str
-    started: float
-    route: str = "none"
-    vendor: str = "none"
-    client: str = ""
-    policy: str = ""
-    mode: Mode = Mode.THINKING
-    stream: bool = False
-    judged: bool = False
-    actions: str = ""
-    outcome: str = ""
-    status: int = 0
-    code: str = ""
-    body_bytes: int = 0
-    body: bytes = b""
+    # What every record starts with; an instance holds only what differs.
+    route = "none"
+    vendor = "none"
+    client = ""
+    policy = ""
+    decision: Decision | None = None
+    actions = ""
+    stream = False
+    outcome = ""
+    status = 0
+    code = ""
+    body_bytes = 0
+    body = b""
     read_at: float | None = None
-    params: Collection[str] = ()
-    findings: tuple[Finding, ...] = ()
-    observed: tuple[Finding, ...] = ()
-    rejected: bool = False
-    translated: bool = False
-    journey: Journey = field(default_factory=Journey)
+    permit: Permit | None = None
+
+    def __init__(self, request_id: str, started: float) -> None:
+        self.request_id = request_id
+        self.started = started
+        self.journey = Journey()
+
+    def receipts(self) -> dict[str, str]:
+        """What every answer says about what was done, without content."""
+        lines = {"x-paramwall-request-id": self.request_id}
+        if self.policy:
+            lines["x-paramwall-policy"] = self.policy
+        if self.actions:
+            lines["x-paramwall-actions"] = self.actions
+        return lines
+
+    def answer_begins(self, status: int) -> bytes:
+        """The receipts as lines of a vendor's answer; its request has left, whose body nobody holds any more."""
+        if self.permit is not None:
+            self.permit.drop_body()
+        policy = f"x-paramwall-policy: {self.policy}\r\n" if self.policy else ""
+        actions = f"x-paramwall-actions: {self.actions}\r\n" if self.actions else ""
+        source = "x-paramwall-error-source: vendor\r\n" if status >= 400 else ""
+        return f"x-paramwall-request-id: {self.request_id}\r\n{policy}{actions}{source}".encode("ascii")
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that was decided; without a decision the model's own."""
+        return Mode.THINKING if self.decision is None else self.decision.mode
 
 
 def upstream_outcome(journey: Journey) -> str | None:
@@ -74,56 +99,32 @@ def upstream_outcome(journey: Journey) -> str | None:
 
 def conclude(record: Record, metrics: Metrics, tap: Tap | None, now: float) -> dict[str, object]:
     """Count the request, hand it to the tap, and return the members of its log line."""
-    journey, relay = record.journey, record.journey.relay
-    upstream = upstream_outcome(journey)
+    journey = record.journey
+    relay = journey.relay
+    upstream, upstream_status = upstream_outcome(journey), 0 if relay is None else relay.status
     if not record.outcome:
-        record.outcome = _OUTCOME.get(upstream or "", "upstream_error")
-    if relay is not None and not record.status:
-        record.status = relay.status
+        record.outcome = _OUTCOME.get(upstream, "upstream_error")
+    if not record.status:
+        record.status = upstream_status
     series = metrics.series(record.route, record.vendor, record.stream)
-    series.count(record.outcome, record.status)
-    if record.findings or record.observed or record.translated:
-        _count_verdicts(record, metrics)
-    if upstream is not None:
-        series.count_upstream(upstream, relay.status if relay is not None else 0)
-    reading, first_token_s = _UNREAD, None
-    if relay is not None and journey.sent_at is not None:
-        reading, first_token_s = _read_answer(record, relay, metrics)
-        _observe(record, relay, series, reading, first_token_s, now)
-        if tap is not None:
-            _tap(record, relay, first_token_s, metrics, tap, now)
+    series.count(record.outcome, record.status, upstream, upstream_status)
+    decision = record.decision
+    if decision is not None:
+        series.count_verdicts(decision.counts)
+        if decision.translation.receipt:
+            metrics.mode_translations(record.vendor).value += 1
+    if relay is None or journey.sent_at is None:
+        return _line(record, _UNREAD, None, now)
+    reading, first_token_s = _read_answer(record, relay, metrics)
+    _observe(record, relay, series, reading, first_token_s, now)
+    if tap is not None:
+        _tap(record, relay, first_token_s, metrics, tap, now)
     return _line(record, reading, first_token_s, now)
-
-
-def _count_verdicts(record: Record, metrics: Metrics) -> None:
-    for finding in record.observed:
-        metrics.verdict(finding.clause, "observe", _param(record, finding), record.vendor).value += 1
-    for finding in record.findings:
-        action = "reject" if record.rejected else action_of(finding)
-        metrics.verdict(finding.clause, action, _param(record, finding), record.vendor).value += 1
-    if record.translated:
-        metrics.mode_translations(record.vendor).value += 1
-
-
-def _param(record: Record, finding: Finding) -> str:
-    """The member as a label: one that the policy names, else `other`."""
-    name = finding.member
-    if name in record.params:
-        return name
-    name = name.partition(".")[0].partition("[")[0]
-    return name if name in record.params else "other"
-
-
-def action_of(finding: Finding) -> str:
-    """What a repair did: fill, drop or rewrite."""
-    if finding.fills:
-        return "fill"
-    return "drop" if finding.edits and None in finding.edits.values() else "rewrite"
 
 
 def _read_answer(record: Record, relay: Relay, metrics: Metrics) -> tuple[Reading, float | None]:
     """Usage and first token, read from the copy. An answer with a content coding, or of another route, is not read."""
-    if not record.judged or relay.status != 200 or relay.content_coding not in (b"", b"identity"):
+    if not record.policy or relay.status != 200 or relay.content_coding not in (b"", b"identity"):
         return _UNREAD, None
     head, tail = relay.capture.parts()
     try:
@@ -157,9 +158,7 @@ def _observe(
     usage = reading.usage
     if usage is None:
         return
-    for cell, count in zip(series.tokens, (usage.input, usage.output, usage.cached, usage.reasoning), strict=True):
-        if count > 0:
-            cell.value += count
+    series.count_tokens(usage.input, usage.output, usage.cached, usage.reasoning)
     if first_token_s is not None and usage.output > 1:
         series.per_token.observe((upstream_s - first_token_s) / (usage.output - 1))
 
@@ -220,8 +219,8 @@ def _line(record: Record, reading: Reading, first_token_s: float | None, now: fl
         line["code"] = record.code
     if record.journey.failure is not None:
         line["failure"] = record.journey.failure
-    if record.observed:
-        line["observed"] = [finding.clause for finding in record.observed]
+    if record.decision is not None and record.decision.verdict.observed:
+        line["observed"] = [finding.clause for finding in record.decision.verdict.observed]
     if first_token_s is not None:
         line["first_token_ms"] = round(first_token_s * 1000, 1)
     if reading.finish_reason in _FINISH_REASONS:

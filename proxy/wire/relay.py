@@ -14,34 +14,28 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import httptools
 
 from proxy.wire.capture import WHOLE_JSON, Capture
-from proxy.wire.headers import AnswerHead, read_answer_fields
+from proxy.wire.headers import AnswerHead, Found, read_answer_fields
 
 MAX_HEAD_FIELDS: Final = 256
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Bounds on a vendor's head; CDNs in front of vendors send up to a few KiB."""
 MAX_HELD_ERROR: Final = 256 * 1024
 """An error body that is held back to remove the proxy's own key from it."""
-_JOIN_BELOW: Final = 16 * 1024
-"""Pieces below this size are cheaper to join than to hand to writev."""
+JOIN_BELOW: Final = 32 * 1024
+"""Pieces below this size are cheaper to join than to write apart."""
 
 _STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
-class Framing(StrEnum):
-    """How the vendor delimits its body (RFC 9112 section 6.3)."""
-
-    NONE = "none"
-    LENGTH = "length"
-    CHUNKED = "chunked"
-    EOF = "eof"
+Framing: TypeAlias = Literal["none", "length", "chunked", "eof"]
+"""How the vendor delimits its body (RFC 9112 section 6.3)."""
 
 
 class BrokenAnswer(ValueError):
@@ -59,7 +53,7 @@ class Relay:
     _complete_parts = 0
     _keep_alive = False
     status = 0
-    framing = Framing.NONE
+    framing: Framing = "none"
     head_bytes = 0
     head_sent = False
     complete = False
@@ -75,13 +69,11 @@ class Relay:
         self,
         client: asyncio.WriteTransport,
         own_head: Callable[[int], bytes],
-        capture: Capture,
         clock: Callable[[], float],
-        done: Callable[[str | None], None],
-        *,
-        http_1_0: bool,
-        close_client: bool,
         redact: bytes,
+        http_1_0: bool,  # noqa: FBT001  (positional for partial(), which is called once a request)
+        close_client: bool,  # noqa: FBT001
+        done: Callable[[str | None], None],
     ) -> None:
         """`own_head` gives the receipts for a status; `redact` is a key of the proxy's that must not reach the
         client.
@@ -92,7 +84,7 @@ class Relay:
         self._http_1_0 = http_1_0
         self._redact = redact
         self.close_client = close_client
-        self.capture = capture
+        self.capture = Capture()
         self.clock = clock
         self._fields: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
@@ -116,7 +108,6 @@ class Relay:
         """The head is whole: choose the framing and build the client's head."""
         if self.complete:
             return
-        self._head_whole = False
         status = self.status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
@@ -129,15 +120,18 @@ class Relay:
             head = read_answer_fields(self._fields)
         except ValueError:
             raise BrokenAnswer("header field") from None
-        if head.transfer_coding not in (b"", b"chunked"):
+        found = head.found
+        if found.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
             raise BrokenAnswer("transfer coding")
-        self.content_type, self.content_coding = head.content_type, head.content_coding
-        if not head.content_type.startswith(b"text/event-stream"):
+        self.content_type = found.get(b"content-type", b"")
+        if b"content-encoding" in found:
+            self.content_coding = found[b"content-encoding"].strip().lower()
+        if not self.content_type.startswith(b"text/event-stream"):
             self.capture.keep_whole(WHOLE_JSON)
-        self.framing = _framing(status, head)
+        self.framing = _framing(status, found)
         self._build_head(head)
         if self._redact and status >= 400:
-            if head.content_coding not in (b"", b"identity"):
+            if self.content_coding not in (b"", b"identity"):
                 raise BrokenAnswer("coded error body")
             self._held = []
 
@@ -154,10 +148,10 @@ class Relay:
 
     def _build_head(self, fields: AnswerHead) -> None:
         line = _STATUS_LINES.get(self.status) or b"HTTP/1.1 %d \r\n" % self.status
-        lines = [line, *fields.lines, self._own_head(self.status)]
-        if self.framing is Framing.LENGTH:
-            lines += (b"Content-Length: ", fields.length or b"0", b"\r\n")
-        elif self.framing is not Framing.NONE:
+        lines = [line, fields.block, self._own_head(self.status)]
+        if self.framing == "length":
+            lines += (b"Content-Length: ", fields.found[b"content-length"], b"\r\n")
+        elif self.framing != "none":
             self._chunked_out = not self._http_1_0
             if self._chunked_out:
                 lines.append(b"Transfer-Encoding: chunked\r\n")
@@ -182,20 +176,20 @@ class Relay:
         elif now - self.last_read_at > self.worst_gap_s:
             self.worst_gap_s = now - self.last_read_at
         self.last_read_at = now
-        if not self._head_whole:
-            self.head_bytes += len(received)
         try:
             self._parser.feed_data(received)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self.complete:
                 raise BrokenAnswer(type(error).__name__) from None
             self.overrun = True
-        if self.head_bytes > MAX_HEAD_BYTES and not self._head_whole:
-            raise BrokenAnswer("head too large")
-        if self._head or self._parts or self.complete:
+        if not self._head_whole:
+            self.head_bytes += len(received)
+            if self.head_bytes > MAX_HEAD_BYTES:
+                raise BrokenAnswer("head too large")
+        elif self._parts or self._head or self.complete:
             self._write(now)
-        if self.complete:
-            self._finish(None)
+            if self.complete:
+                self._finish(None)
 
     def _write(self, now: float) -> None:
         parts = self._parts
@@ -214,13 +208,14 @@ class Relay:
     def _send(self, head: bytes, body: bytes, *, last: bool) -> None:
         self.head_sent = True
         size = len(body)
-        if self._chunked_out:
-            prefix = b"%b%x\r\n" % (head, size) if size else head
-            suffix = (b"\r\n0\r\n\r\n" if size else b"0\r\n\r\n") if last else (b"\r\n" if size else b"")
-        else:
+        if not self._chunked_out:
             prefix, suffix = head, b""
-        if size < _JOIN_BELOW:
-            self._client.write(prefix + body + suffix)
+        elif size:
+            prefix, suffix = b"%b%x\r\n" % (head, size), b"\r\n0\r\n\r\n" if last else b"\r\n"
+        else:
+            prefix, suffix = head, b"0\r\n\r\n" if last else b""
+        if size < JOIN_BELOW:
+            self._client.write(b"%b%b%b" % (prefix, body, suffix))
         else:
             self._client.writelines((prefix, body, suffix))
 
@@ -241,7 +236,7 @@ class Relay:
             line for line in head[:-4].split(b"\r\n") if not line.lower().startswith((b"content-length:", b"transfer-"))
         ]
         self._chunked_out = False
-        if self.framing is not Framing.NONE:
+        if self.framing != "none":
             lines.append(b"Content-Length: %d" % len(body))
         self._send(b"\r\n".join(lines) + b"\r\n\r\n", body, last=True)
 
@@ -260,7 +255,7 @@ class Relay:
         """The vendor ended its connection. Only a body delimited by that, and seen to be whole, is complete."""
         if self.finished:
             return
-        if self.framing is Framing.EOF and not self.complete and self._ends_like_an_answer():
+        if self.framing == "eof" and not self.complete and self._ends_like_an_answer():
             self.complete = True
             if self._held is None:
                 self._send(b"", b"", last=True)
@@ -280,7 +275,7 @@ class Relay:
         if self.finished:
             return
         if self.head_sent and not self._client.is_closing():
-            if self._chunked_out or self.framing is Framing.LENGTH:
+            if self._chunked_out or self.framing == "length":
                 self._client.abort()
             else:
                 reset(self._client)
@@ -288,7 +283,7 @@ class Relay:
 
     def should_keep_vendor(self) -> bool:
         """Whether the vendor's connection may carry another exchange."""
-        return self.complete and not self.overrun and self.framing is not Framing.EOF and self._keep_alive
+        return self.complete and not self.overrun and self.framing != "eof" and self._keep_alive
 
 
 def reset(client: asyncio.WriteTransport) -> None:
@@ -311,9 +306,9 @@ class _Over:
 _over: Final = _Over()
 
 
-def _framing(status: int, head: AnswerHead) -> Framing:
+def _framing(status: int, found: Found) -> Framing:
     if status in (204, 304):
-        return Framing.NONE
-    if head.transfer_coding:
-        return Framing.CHUNKED
-    return Framing.EOF if head.length is None else Framing.LENGTH
+        return "none"
+    if b"transfer-encoding" in found:
+        return "chunked"
+    return "length" if b"content-length" in found else "eof"

@@ -50,7 +50,7 @@ _BELOW: Final = (
     ("/tokenizers/", Served("tokenizers", _POST, None)),
     ("/users/me/", Served("users", _GET, None)),
 )
-_FIRST_VENDOR: Final = {f"/v1{path}": Match(served, "", path, "") for path, served in _EXACT.items()}
+PATHS: Final = tuple(_EXACT)
 LABELS: Final = tuple(dict.fromkeys([served.label for served in (*_EXACT.values(), *(kind for _, kind in _BELOW))]))
 
 _TARGET: Final = re.compile(
@@ -64,9 +64,6 @@ def match(target: str) -> Match | None:
 
     A query is kept only where the body is passed as it came; on the routes a policy judges it is dropped.
     """
-    usual = _FIRST_VENDOR.get(target)
-    if usual is not None:
-        return usual
     found = _TARGET.fullmatch(target)
     if found is None or "/.." in target or "/./" in target or target.endswith("/."):
         return None

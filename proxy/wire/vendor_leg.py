@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from proxy.wire.relay import BrokenAnswer, Relay
+from proxy.wire.relay import JOIN_BELOW, BrokenAnswer, Relay
 
 RECEIVE_BUFFER: Final = 64 * 1024
 """SO_RCVBUF, which Linux doubles: what a vendor may send ahead of a slow client."""
@@ -54,10 +54,13 @@ class VendorConnection(asyncio.Protocol):
         return not self.transport.is_closing() and not self._poll.poll(0)
 
     def send(self, parts: list[bytes], relay: Relay) -> None:
-        """Send one request; its answer goes to `relay`."""
+        """Send one request, its head and its body; its answer goes to `relay`."""
         self._relay = relay
         self.used += 1
-        self.transport.writelines(parts)
+        if len(parts[-1]) < JOIN_BELOW:
+            self.transport.write(b"".join(parts))
+        else:
+            self.transport.writelines(parts)
 
     def data_received(self, data: bytes) -> None:
         """One read: part of the awaited answer, or the end of this connection."""

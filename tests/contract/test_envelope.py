@@ -20,6 +20,7 @@ from proxy.contract.envelope import (
     MAX_STRICT_BYTES,
     Envelope,
     MalformedBody,
+    changes,
     fold,
     members_of,
     strict,
@@ -165,7 +166,7 @@ COMPACT = '{"model":"kimi-k2.6","n":1.0,"x":[1 , 2],"é":"\\u00e9","t":{"b":1,"a
 )
 def test_edits(edits: dict[str, bytes | None], sent: bytes) -> None:
     envelope = Envelope.parse(COMPACT)
-    assert envelope.encode(edits) == sent
+    assert envelope.encode(changes(edits)) == sent
     assert envelope.encode({}) == COMPACT, "an envelope is a value: editing leaves it as it was"
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.contract.envelope import Envelope, Raw
+from proxy.contract.envelope import Envelope, Raw, changes
 from proxy.contract.mode import SWITCHES, Mode, Path, read_mode
 from proxy.contract.profile import NO_TRANSLATION, Profile, Switch, Translation, switch_edits
 
@@ -51,7 +51,7 @@ SPELLINGS = [(path, value) for path, meanings in SWITCHES.items() for value in m
 def _translated(body: dict[str, Any], profile: Profile) -> tuple[dict[str, Any], Translation]:
     envelope = Envelope.parse(json.dumps(body).encode())
     translation = switch_edits(read_mode(envelope, Mode.THINKING), profile)
-    sent: dict[str, Any] = json.loads(envelope.encode(translation.edits))
+    sent: dict[str, Any] = json.loads(envelope.encode(changes(translation.edits)))
     return sent, translation
 
 
@@ -137,7 +137,7 @@ CASES: list[tuple[Profile, str, str, str]] = [
 def test_translation(profile: Profile, body: str, sent: str, receipt: str) -> None:
     envelope = Envelope.parse(body.encode())
     translation = switch_edits(read_mode(envelope, Mode.THINKING), profile)
-    assert envelope.encode(translation.edits).decode() == sent
+    assert envelope.encode(changes(translation.edits)).decode() == sent
     assert translation.receipt == receipt
     assert (translation is NO_TRANSLATION) is (receipt == "")
 

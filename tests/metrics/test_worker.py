@@ -70,9 +70,8 @@ def test_any_status_is_a_label_of_a_closed_set() -> None:
 def test_a_series_counts_what_the_families_show() -> None:
     metrics = prepared()
     cells = metrics.series("chat", "one", stream=True)
-    cells.count("ok", 200)
-    cells.count("ok", 200)
-    cells.count_upstream("server_error", 599)
+    cells.count("ok", 200, None, 0)
+    cells.count("ok", 200, "server_error", 599)
     cells.first_token.observe(0.2)
     labels = {"route": "chat", "vendor": "one", "stream": "true", "outcome": "ok", "code": "200"}
     read = metrics.registry.get_sample_value

@@ -10,7 +10,6 @@ from proxy.contract.envelope import Envelope
 from proxy.contract.profile import Profile
 from proxy.policy.decide import Decision, Plan, compile_plan, decide
 from proxy.policy.document import Enforcement, PolicyDocument, Route, parse_policy, parse_profile
-from proxy.policy.verdict import Rewrite
 
 ROOT: Final = Path(__file__).parents[2]
 CASES: Final = ROOT / "tests" / "cases" / "policy"
@@ -46,7 +45,4 @@ def judged(body: bytes, plan: Plan, route: Route = Route.CHAT) -> Decision:
 
 def emitted(body: bytes, decision: Decision) -> bytes:
     """The body that leaves after `decision`, as the request path makes it."""
-    edits = dict(decision.translation.edits)
-    if isinstance(decision.verdict, Rewrite):
-        edits |= decision.verdict.edits
-    return Envelope.parse(body).encode(edits)
+    return Envelope.parse(body).encode(decision.changes)

@@ -121,12 +121,21 @@ def test_an_alias_of_the_vendor_is_covered_though_no_pattern_knows_it() -> None:
 
 def test_what_a_plan_remembers_is_short_and_little() -> None:
     compiled = compile_plan(POLICIES["kimi-k2.6"], PROFILES["vllm"])
-    (judge,) = compiled.tables[Route.CHAT][Mode.THINKING].members["temperature"]
-    remembered = judge.recall.cache_info  # type: ignore[attr-defined]  # it is an lru_cache
-    for i in range(100):
+    memory = compiled.memory[Route.CHAT]
+    for i in range(1000):
         judged(f'{{"temperature":0.{i}1}}'.encode(), compiled)
-        judged(f'{{"temperature":0.{i}000000000000000000000000000001}}'.encode(), compiled)
-    assert remembered().misses == 100, "long values are judged anew"
-    assert remembered().currsize <= 16
-    judged(b'{"temperature":0.991}', compiled)
-    assert remembered().hits == 1
+        assert 0 < len(memory) <= 256
+    for long in ('"zzz":"%s"' % ("x" * 2000), ",".join(f'"a{i}":1' for i in range(40))):
+        before = len(memory)
+        judged(b"{%b}" % long.encode(), compiled)
+        assert len(memory) == before, "long requests are judged anew"
+
+
+def test_a_conversation_is_neither_remembered_nor_forgotten() -> None:
+    compiled = compile_plan(POLICIES["kimi-k2.6"], PROFILES["vllm"])
+    lacking = b'{"messages":[{"role":"assistant","tool_calls":[{"id":"1"}]}]}'
+    having = b'{"messages":[{"role":"assistant","tool_calls":[{"id":"1"}],"reasoning_content":""}]}'
+    for _ in range(2):
+        assert "reasoning" in judged(lacking, compiled).actions
+        assert "reasoning" not in judged(having, compiled).actions
+    assert len(compiled.memory[Route.CHAT]) == 1

@@ -238,12 +238,15 @@ def test_observe_changes_nothing(body: bytes) -> None:
 
 @many
 @given(_bodies(), st.sampled_from(Route))
-def test_a_decision_is_a_function_of_its_arguments(body: bytes, route: Route) -> None:
+def test_a_decision_is_a_function_of_its_arguments_remembered_or_not(body: bytes, route: Route) -> None:
     try:
         envelope = Envelope.parse(body)
         once = decide(plan(), route, envelope)
     except MalformedBody:
         return
+    assert decide(plan(), route, envelope) == once
+    for memory in plan().memory.values():
+        memory.clear()
     assert decide(plan(), route, envelope) == once
 
 

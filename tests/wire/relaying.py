@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from proxy.wire.capture import Capture
 from proxy.wire.relay import BrokenAnswer, Relay
 from tests.wire.client import Answer, read_answer
 
@@ -50,12 +49,11 @@ class Relayed:
         self.relay = Relay(
             self.transport,
             lambda _status: receipts,
-            Capture(),
             lambda: 0.0,
+            redact,
+            http_1_0,
+            http_1_0,
             self.failures.append,
-            http_1_0=http_1_0,
-            close_client=http_1_0,
-            redact=redact,
         )
 
     def receive(self, pieces: Iterable[bytes]) -> None:
