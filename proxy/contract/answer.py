@@ -8,6 +8,7 @@ OpenAI's, the Responses API's or Anthropic's members); one that cannot be read g
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -47,19 +48,23 @@ class _Delta(msgspec.Struct):
         )
 
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+"""A negative count makes an answer unreadable."""
+
+
 class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: _Count | None = None
+    reasoning_tokens: _Count | None = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    cached_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
+    cache_creation_input_tokens: _Count | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
     input_tokens_details: _Details | None = None
@@ -173,8 +178,7 @@ def _counted(found: _Usage | None) -> Usage | None:
         # Anthropic counts what its cache gave and took beside the input (Messages API reference, usage).
         cached = found.cache_read_input_tokens or 0
         given = (given or 0) + cached + (found.cache_creation_input_tokens or 0)
-    usage = Usage(given or 0, produced or 0, cached, (out.reasoning_tokens if out else None) or 0)
-    return None if min(usage.input, usage.output, usage.cached, usage.reasoning) < 0 else usage
+    return Usage(given or 0, produced or 0, cached, (out.reasoning_tokens if out else None) or 0)
 
 
 def _finish_of(chunk: _Chunk) -> str | None:

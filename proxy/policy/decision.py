@@ -25,8 +25,8 @@ class Decision(msgspec.Struct, frozen=True):
     in observe, on routes other than chat, when the policy does not apply, and when the request is refused.
 
     `changes` are the edits of verdict and translation together. `actions` is the receipt, "" when nothing is done.
-    `counts` are one (clause, action, member) a finding, all from closed sets (values of
-    `paramwall_policy_verdicts_total`).
+    `observed` are the clauses of findings that were only counted. `counts` are one (clause, action, member) a finding,
+    all from closed sets (values of `paramwall_policy_verdicts_total`).
     """
 
     verdict: Verdict
@@ -35,6 +35,7 @@ class Decision(msgspec.Struct, frozen=True):
     translation: Translation
     changes: Changes
     actions: str
+    observed: tuple[str, ...]
     counts: tuple[tuple[str, str, str], ...]
 
     @property
@@ -55,7 +56,8 @@ def concluded(
     if translation.receipt:
         receipts.append(translation.receipt)
     counts = tuple(_counts(params, verdict))
-    return Decision(verdict, mode, applies, translation, changes(edits), _joined(receipts), counts)
+    observed = tuple(finding.clause for finding in verdict.observed)
+    return Decision(verdict, mode, applies, translation, changes(edits), _joined(receipts), observed, counts)
 
 
 def _joined(receipts: list[str]) -> str:

@@ -143,10 +143,14 @@ class Connection(RequestHandler):
         front = self.front
         try:
             while not self._force_close and not self._close:
-                message, content = await self._next_message()
+                if not self._messages:
+                    await self._arrival()
+                    if not self._messages:  # woken because the head is late
+                        await self._end_with(front.on_error(408, None))
+                        break
+                message, content = self._take_message()
                 if isinstance(message, _ErrInfo):
-                    self.write(front.on_error(message.status, message.exc))
-                    await self._linger()
+                    await self._end_with(front.on_error(message.status, message.exc))
                     break
                 self._request_in_progress = True
                 self.body = content
@@ -169,13 +173,15 @@ class Connection(RequestHandler):
                 self._handler_waiter.set_result(None)
         self.force_close()
 
-    async def _next_message(self) -> tuple[Any, StreamReader]:
-        if not self._messages:
-            waiter = self._waiter = self._loop.create_future()
-            try:
-                await waiter
-            finally:
-                self._waiter = None
+    async def _arrival(self) -> None:
+        """Until there is a message, whole up to its body, or its head is late."""
+        waiter = self._waiter = self._loop.create_future()
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def _take_message(self) -> tuple[Any, StreamReader]:
         message, content = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
@@ -211,6 +217,11 @@ class Connection(RequestHandler):
         if transport is not None and transport.get_write_buffer_size():
             self._loop.call_later(self.front.stall_s, transport.abort)
 
+    async def _end_with(self, answer: bytes) -> None:
+        """The last answer of this connection."""
+        self.write(answer)
+        await self._linger()
+
     async def _linger(self) -> None:
         """All is said; drop what the client still sends for a while. Closing at once would reset the answer away (RFC
         9112 section 9.6).
@@ -241,8 +252,8 @@ class Connection(RequestHandler):
 
     def _head_late(self) -> None:
         self.head_timer = None
-        self.write(self.front.on_error(408, None))
-        self.force_close()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Front(web.Server):

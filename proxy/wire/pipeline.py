@@ -25,7 +25,7 @@ from proxy.wire.headers import RequestHead, is_json, read_fields, transfer_codin
 from proxy.wire.judge import Rejected, judge
 from proxy.wire.plane import Lane, Plane, Way
 from proxy.wire.problems import INTERNAL, NOT_FOUND, Problem, Refused
-from proxy.wire.record import Record, conclude
+from proxy.wire.record import Line, Record, conclude
 from proxy.wire.relay import Relay
 
 _USUAL_FIELDS: Final = frozenset(
@@ -48,7 +48,7 @@ class Rim(NamedTuple):
 
     clock: Callable[[], float]
     new_id: Callable[[], str]
-    log: Callable[[dict[str, object]], None]
+    log: Callable[[Line], None]
     fault: Callable[[BaseException], None]
     tap: Tap | None = None
 

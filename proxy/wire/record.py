@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import orjson
+import msgspec
 
 from proxy.contract.answer import Reading, read_json, read_stream
 from proxy.contract.exchange import Exchange, Tap, Timings
@@ -97,8 +97,8 @@ def upstream_outcome(journey: Journey) -> str | None:
     return "ok" if status < 400 else "client_error" if status < 500 else "server_error"
 
 
-def conclude(record: Record, metrics: Metrics, tap: Tap | None, now: float) -> dict[str, object]:
-    """Count the request, hand it to the tap, and return the members of its log line."""
+def conclude(record: Record, metrics: Metrics, tap: Tap | None, now: float) -> Line:
+    """Count the request, hand it to the tap, and return its log line."""
     journey = record.journey
     relay = journey.relay
     upstream, upstream_status = upstream_outcome(journey), 0 if relay is None else relay.status
@@ -194,50 +194,76 @@ def _tap(record: Record, relay: Relay, first_token_s: float | None, metrics: Met
         metrics.tap_failures.inc()
 
 
-def _line(record: Record, reading: Reading, first_token_s: float | None, now: float) -> dict[str, object]:
-    relay, usage = record.journey.relay, reading.usage
-    line: dict[str, object] = {
-        "time": "",
-        "event": "request",
-        "id": record.request_id,
-        "vendor": record.vendor,
-        "route": record.route,
-        "outcome": record.outcome,
-        "status": record.status,
-        "stream": record.stream,
-        "duration_ms": round((now - record.started) * 1000, 1),
-        "bytes_in": record.body_bytes,
-        "bytes_out": relay.capture.size if relay is not None else 0,
-    }
-    if record.policy:
-        line["policy"], line["mode"] = record.policy, record.mode
-    if record.actions:
-        line["actions"] = record.actions
-    if record.client:
-        line["client"] = record.client
-    if record.code:
-        line["code"] = record.code
-    if record.journey.failure is not None:
-        line["failure"] = record.journey.failure
-    if record.decision is not None and record.decision.verdict.observed:
-        line["observed"] = [finding.clause for finding in record.decision.verdict.observed]
-    if first_token_s is not None:
-        line["first_token_ms"] = round(first_token_s * 1000, 1)
-    if reading.finish_reason in _FINISH_REASONS:
-        line["finish_reason"] = reading.finish_reason
-    if usage is not None:
-        line["tokens_in"], line["tokens_out"] = usage.input, usage.output
-    return line
+class Line(msgspec.Struct, omit_defaults=True):
+    """One log line; what does not apply is left out. No content, credential or query stands in it.
+
+    `event` is "request", or "fault" for a defect of ours: the type of the `error`, and where it came from (`at`).
+    """
+
+    time: str
+    event: str
+    id: str = ""
+    vendor: str = ""
+    route: str = ""
+    outcome: str = ""
+    status: int | None = None
+    stream: bool | None = None
+    duration_ms: float | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    policy: str = ""
+    mode: str = ""
+    actions: str = ""
+    client: str = ""
+    code: str = ""
+    failure: str | None = None
+    observed: tuple[str, ...] = ()
+    first_token_ms: float | None = None
+    finish_reason: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    error: str = ""
+    at: tuple[str, ...] = ()
+
+    def rendered(self, *, console: bool) -> bytes:
+        """The line as JSON, or as `key=value` words for a terminal."""
+        if not console:
+            return _encode(self) + b"\n"
+        named: dict[str, object] = msgspec.to_builtins(self)
+        words = (f"{name}={_encode(value).decode()}" for name, value in named.items() if name not in ("time", "event"))
+        return f"{self.time} {' '.join(words)}\n".encode()
 
 
+_encode: Final = msgspec.json.Encoder().encode
 _FINISH_REASONS: Final = frozenset(
     ("stop", "length", "tool_calls", "content_filter", "function_call", "abort", "error")
 )
 
 
-def rendered(line: dict[str, object], *, console: bool) -> bytes:
-    """The line as JSON, or as `key=value` words for a terminal."""
-    if not console:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    words = (f"{name}={orjson.dumps(value).decode()}" for name, value in line.items() if name not in ("time", "event"))
-    return f"{line.get('time', '')} {' '.join(words)}\n".encode()
+def _line(record: Record, reading: Reading, first_token_s: float | None, now: float) -> Line:
+    journey, usage, finish, decision = record.journey, reading.usage, reading.finish_reason, record.decision
+    # By position, in the order of the fields: a third of the cost of names, once a request.
+    return Line(
+        "",
+        "request",
+        record.request_id,
+        record.vendor,
+        record.route,
+        record.outcome,
+        record.status,
+        record.stream,
+        round((now - record.started) * 1000, 1),
+        record.body_bytes,
+        0 if journey.relay is None else journey.relay.capture.size,
+        record.policy,
+        record.mode if record.policy else "",
+        record.actions,
+        record.client,
+        record.code,
+        journey.failure,
+        () if decision is None else decision.observed,
+        None if first_token_s is None else round(first_token_s * 1000, 1),
+        finish if finish in _FINISH_REASONS else None,
+        None if usage is None else usage.input,
+        None if usage is None else usage.output,
+    )

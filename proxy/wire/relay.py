@@ -129,7 +129,7 @@ class Relay:
         if not self.content_type.startswith(b"text/event-stream"):
             self.capture.keep_whole(WHOLE_JSON)
         self.framing = _framing(status, found)
-        self._build_head(head)
+        self._build_head(status, head)
         if self._redact and status >= 400:
             if self.content_coding not in (b"", b"identity"):
                 raise BrokenAnswer("coded error body")
@@ -146,19 +146,19 @@ class Relay:
             self._complete_parts = len(self._parts)
             self._keep_alive = self._parser.should_keep_alive()
 
-    def _build_head(self, fields: AnswerHead) -> None:
-        line = _STATUS_LINES.get(self.status) or b"HTTP/1.1 %d \r\n" % self.status
-        lines = [line, fields.block, self._own_head(self.status)]
-        if self.framing == "length":
-            lines += (b"Content-Length: ", fields.found[b"content-length"], b"\r\n")
-        elif self.framing != "none":
+    def _build_head(self, status: int, fields: AnswerHead) -> None:
+        framing, length = self.framing, b""
+        if framing == "length":
+            length = b"Content-Length: %b\r\n" % fields.found[b"content-length"]
+        elif framing != "none":
             self._chunked_out = not self._http_1_0
             if self._chunked_out:
-                lines.append(b"Transfer-Encoding: chunked\r\n")
+                length = b"Transfer-Encoding: chunked\r\n"
             else:
                 self.close_client = True
-        lines.append(b"Connection: close\r\n\r\n" if self.close_client else b"\r\n")
-        head = b"".join(lines)
+        line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        end = b"Connection: close\r\n\r\n" if self.close_client else b"\r\n"
+        head = b"".join((line, fields.block, self._own_head(status), length, end))
         if len(head) > MAX_HEAD_BYTES:
             raise BrokenAnswer("head too large")
         self._head = head.replace(self._redact, b"***") if self._redact else head
@@ -202,12 +202,14 @@ class Relay:
         parts.clear()
         if body:
             self.capture.add(body, now)
-        head, self._head = self._head, b""
-        self._send(head, body, last=self.complete)
+        self._send(body, last=self.complete)
 
-    def _send(self, head: bytes, body: bytes, *, last: bool) -> None:
-        self.head_sent = True
-        size = len(body)
+    def _send(self, body: bytes, *, last: bool) -> None:
+        """Write what is left of the head, and a piece of body in the client's framing."""
+        head, size = self._head, len(body)
+        if head:
+            self._head = b""
+            self.head_sent = True
         if not self._chunked_out:
             prefix, suffix = head, b""
         elif size:
@@ -231,14 +233,13 @@ class Relay:
         body = b"".join(cast("list[bytes]", self._held)).replace(self._redact, b"***")
         self._held = None
         self.capture.add(body, self.last_read_at)
-        head, self._head = self._head, b""
-        lines = [
-            line for line in head[:-4].split(b"\r\n") if not line.lower().startswith((b"content-length:", b"transfer-"))
-        ]
+        framing = (b"content-length:", b"transfer-")
+        lines = [line for line in self._head[:-4].split(b"\r\n") if not line.lower().startswith(framing)]
         self._chunked_out = False
         if self.framing != "none":
             lines.append(b"Content-Length: %d" % len(body))
-        self._send(b"\r\n".join(lines) + b"\r\n\r\n", body, last=True)
+        self._head = b"\r\n".join(lines) + b"\r\n\r\n"
+        self._send(body, last=True)
 
     def _finish(self, failure: str | None) -> None:
         if self.finished:
@@ -258,7 +259,7 @@ class Relay:
         if self.framing == "eof" and not self.complete and self._ends_like_an_answer():
             self.complete = True
             if self._held is None:
-                self._send(b"", b"", last=True)
+                self._send(b"", last=True)
             self._finish(None)
         else:
             self.fail("truncated" if self.first_byte_at is not None else "reset")

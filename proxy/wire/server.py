@@ -24,7 +24,7 @@ from proxy.wire.admission import Admission
 from proxy.wire.body import READ_BUFFER
 from proxy.wire.deadlines import Deadlines
 from proxy.wire.pipeline import Pipeline, Rim
-from proxy.wire.record import rendered
+from proxy.wire.record import Line
 from proxy.wire.relay import reset
 
 SEND_BUFFER: Final = 64 * 1024
@@ -160,20 +160,18 @@ class DataPlane:
         problem = problems.HEAD_TOO_LARGE if aiohttp_hooks.too_long(exc) else problems.MALFORMED_HEAD
         problem = problems.LATE_HEAD if status == 408 else problem
         self._metrics.requests("none", "none", False, "rejected", problem.status).inc()  # noqa: FBT003  (a label)
-        self._log(
-            {"time": "", "event": "request", "outcome": "rejected", "status": problem.status, "code": problem.code}
-        )
+        self._log(Line("", "request", outcome="rejected", status=problem.status, code=problem.code))
         return problems.raw(problem, {}, close=True)
 
     def _fault(self, exc: BaseException) -> None:
         """A defect of ours: where it happened and its type. Its text may hold a client's bytes, so it stays out."""
         frames = traceback.extract_tb(exc.__traceback__)[-4:]
-        where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
-        self._log({"time": "", "event": "fault", "error": type(exc).__name__, "at": where})
+        where = tuple(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+        self._log(Line("", "fault", error=type(exc).__name__, at=where))
 
-    def _log(self, line: dict[str, object]) -> None:
-        line["time"] = self._timestamp()
-        self._write_log(rendered(line, console=self._console))
+    def _log(self, line: Line) -> None:
+        line.time = self._timestamp()
+        self._write_log(line.rendered(console=self._console))
 
     def _timestamp(self) -> str:
         """Now in RFC 3339, to the millisecond; the calendar part is made once a second."""
