@@ -156,7 +156,7 @@ def _compact_members(body: bytes) -> dict[str, Raw] | None:
     A member takes at least its name, its value and four bytes more (quotes, colon, comma). When that is all there is,
     no repeated name was dropped by the dict.
     """
-    if b": " in body[:_FIRST_NAME]:
+    if body.find(b": ", 0, _FIRST_NAME) >= 0:
         return None
     members = _decode(body)
     least = 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))

@@ -76,9 +76,9 @@ class Series:
 
     def count(self, outcome: str, status: int, upstream: str | None, upstream_status: int) -> None:
         """`paramwall_requests_total`, and `paramwall_upstream_requests_total` unless `upstream` is None."""
-        self._requests[outcome, status].value += 1
+        self._requests.cell((outcome, status)).value += 1
         if upstream is not None:
-            self._upstream[upstream, upstream_status].value += 1
+            self._upstream.cell((upstream, upstream_status)).value += 1
 
     def count_tokens(self, into: int, out: int, cached: int, reasoning: int) -> None:
         """`paramwall_tokens_total`; none of them negative."""
@@ -91,19 +91,23 @@ class Series:
     def count_verdicts(self, counts: Iterable[tuple[str, str, str]]) -> None:
         """`paramwall_policy_verdicts_total`, one step for each (clause, action, param)."""
         for count in counts:
-            self._verdicts[count].value += 1
+            self._verdicts.cell(count).value += 1
 
 
-class _Remembered(dict[tuple[Any, ...], Cell]):
+class _Remembered:
     """Cells by label values, which come from closed sets or are a vendor's three-digit statuses."""
 
-    def __init__(self, make: Callable[..., Cell]) -> None:
-        super().__init__()
-        self._make = make
+    __slots__ = ("_cells", "_make")
 
-    def __missing__(self, key: tuple[Any, ...]) -> Cell:
-        cell = self[key] = self._make(*key)
-        return cell
+    def __init__(self, make: Callable[..., Cell]) -> None:
+        self._make = make
+        self._cells: dict[tuple[Any, ...], Cell] = {}
+
+    def cell(self, labels: tuple[Any, ...]) -> Cell:
+        found = self._cells.get(labels)
+        if found is None:
+            found = self._cells[labels] = self._make(*labels)
+        return found
 
 
 class Metrics:

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from proxy.config.values import Client, Limits
 from proxy.wire.problems import Problem, Refused
 
@@ -74,37 +76,34 @@ def _limit(limit: int | None) -> float:
     return math.inf if limit is None else limit
 
 
-class Permit:
+class Permit(msgspec.Struct):
     """Leave to proceed; `release` gives it back."""
 
-    __slots__ = ("_bodies", "_body_bytes", "_counts")
-
-    def __init__(self, counts: tuple[Count, ...], bodies: Count) -> None:
-        self._counts = counts
-        self._bodies = bodies
-        self._body_bytes = 0
+    counts: tuple[Count, ...]
+    bodies: Count
+    body_bytes: int = 0
 
     def hold_body(self, size: int) -> None:
         """Count a body that is known to be `size` bytes long by now. Raises Refused when that is too much."""
-        bodies, more = self._bodies, size - self._body_bytes
+        bodies, more = self.bodies, size - self.body_bytes
         if more > 0:
             if bodies.now + more > bodies.limit:
                 raise Refused(_BODIES_FULL, "shed")
             bodies.now += more
-            self._body_bytes = size
+            self.body_bytes = size
 
     def drop_body(self) -> None:
         """The body has left, or never will."""
-        self._bodies.now -= self._body_bytes
-        self._body_bytes = 0
+        if self.body_bytes:
+            self.bodies.now -= self.body_bytes
+            self.body_bytes = 0
 
     def release(self) -> None:
         """Give everything back; once."""
-        if self._body_bytes:
-            self.drop_body()
-        for count in self._counts:
+        self.drop_body()
+        for count in self.counts:
             count.now -= 1
-        self._counts = ()
+        self.counts = ()
 
 
 class Admission:

@@ -51,8 +51,8 @@ class Request:
         self.target = message.path
         self.fields = message.raw_headers
         version = message.version
-        self.http_1_1 = version == HttpVersion11
-        self.http_1_0 = version == HttpVersion10
+        self.http_1_1 = version is HttpVersion11 or version == HttpVersion11
+        self.http_1_0 = not self.http_1_1 and version == HttpVersion10
         # After an upgrade that is not taken up, aiohttp's parser reads no further request.
         self.keep_alive = not (message.should_close or message.upgrade) and self.http_1_1
 

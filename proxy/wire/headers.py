@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from proxy.wire.problems import Problem, Refused
 
 Fields: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -62,7 +64,8 @@ class _Rules(dict[bytes, _Rule]):
         self._rules = rules
         self._of_answers = of_answers
 
-    def __missing__(self, name: bytes) -> _Rule:
+    def learned(self, name: bytes) -> _Rule:
+        """The rule of a spelling that is not here yet."""
         lower = name.lower()
         rule = self._rules.get(lower) or self._unnamed(lower)
         if len(self) < self._MOST and len(name) <= self._LONGEST:
@@ -103,14 +106,11 @@ _RULES_WHEN_JUDGED: Final = _Rules({**_REQUEST, **_JUDGED})
 _RULES_WHEN_JUDGED_WITH_KEY: Final = _Rules({**_REQUEST, **_JUDGED, **_KEYLESS})
 
 
-class RequestHead:
+class RequestHead(msgspec.Struct):
     """What one pass over the request's fields found; `block` goes to the vendor as it is."""
 
-    __slots__ = ("block", "found")
-
-    def __init__(self, found: Found, block: bytes) -> None:
-        self.found = found
-        self.block = block
+    found: Found
+    block: bytes
 
     @property
     def content_length(self) -> int | None:
@@ -138,7 +138,7 @@ def read_fields(fields: Fields, *, keep_credential: bool, judged: bool) -> Reque
     else:
         rules = _RULES if keep_credential else _RULES_WITH_KEY
     for name, value in fields:
-        key, passes = rules[name]
+        key, passes = rules.get(name) or rules.learned(name)
         if key is not None:
             found[key] = value.strip() if key not in found else _again(found, key, value)
         if passes:
@@ -200,14 +200,11 @@ _ANSWER_RULES: Final = _Rules(
 )
 
 
-class AnswerHead:
+class AnswerHead(msgspec.Struct):
     """What one pass over a vendor's fields found; `block` goes to the client as it is."""
 
-    __slots__ = ("block", "found")
-
-    def __init__(self, found: Found, block: bytes) -> None:
-        self.found = found
-        self.block = block
+    found: Found
+    block: bytes
 
 
 def read_answer_fields(fields: Fields) -> AnswerHead:
@@ -215,7 +212,7 @@ def read_answer_fields(fields: Fields) -> AnswerHead:
     found: Found = {}
     lines: list[bytes] = []
     for name, value in fields:
-        key, passes = _ANSWER_RULES[name]
+        key, passes = _ANSWER_RULES.get(name) or _ANSWER_RULES.learned(name)
         if key is not None:
             found[key] = value if key not in found else found[key] + b"," + value
         if passes:
@@ -224,7 +221,7 @@ def read_answer_fields(fields: Fields) -> AnswerHead:
     if connection is not None and connection.lower() not in _PLAIN_CONNECTION:
         lines = _without_named(lines, connection.lower(), frozenset())
     block, count = b"".join(lines), len(lines) // 4
-    if block.count(b"\n") != count or block.count(b"\r") != count or b"\x00" in block:
+    if block.count(b"\n") != count or block.count(b"\r") != count or 0 in block:
         raise ValueError("folded or broken header field")
     return AnswerHead(found, block)
 

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+import msgspec
+
 from proxy.config.values import Limits
 from proxy.contract.exchange import Tap
 from proxy.metrics.worker import Metrics
@@ -34,7 +36,7 @@ _USUAL_FIELDS: Final = frozenset(
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Admitted(NamedTuple):
+class Admitted(msgspec.Struct):
     """What admission found out. `plan` None: the body passes as it came."""
 
     way: Way
@@ -139,7 +141,7 @@ class Pipeline:
     @staticmethod
     def _check_head(plane: Plane, request: Request, head: RequestHead, *, judged: bool) -> None:
         found = head.found
-        if not found.keys() <= _USUAL_FIELDS:
+        if not _USUAL_FIELDS.issuperset(found):
             _check_rare(plane, request, head, judged=judged)
         if judged:
             if not is_json(found.get(b"content-type", b"")):

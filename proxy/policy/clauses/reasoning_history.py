@@ -26,6 +26,8 @@ from proxy.policy.clauses.clause import BodyClause, Scope
 from proxy.policy.verdict import Finding
 
 _ABSENT: Final = Raw(b"null")
+_UNDERSCORE, _BACKSLASH = b"_\\"
+"""As numbers, which are found in bytes without the detour that `bytes in bytes` makes."""
 
 
 class _Turn(msgspec.Struct, gc=False):
@@ -60,7 +62,7 @@ class ReasoningHistory(BodyClause):
             return None
         text = bytes(messages)
         # The name tool_calls needs one of these two bytes; looking for a byte costs a tenth of reading the messages.
-        if b"_" not in text and b"\\" not in text:
+        if _UNDERSCORE not in text and _BACKSLASH not in text:
             return None
         try:
             turns = _turns(text)
