@@ -117,19 +117,18 @@ class Connection(RequestHandler):
         body that breaks off is told to whoever reads it (aiohttp only queues the error behind it).
         """
         _receive(self, data)
+        if self.body is not None and self._messages:
+            self._tell_body(self.body)
         waiter = self._waiter
-        if self.body is not None:
-            self._tell_body()
         if waiter is not None and not waiter.done():
             if self.head_timer is None and data:
                 self.head_timer = self._loop.call_later(self.front.head_timeout_s, self._head_late)
         elif self.head_timer is not None:
             self._stop_head_timer()
 
-    def _tell_body(self) -> None:
+    def _tell_body(self, body: StreamReader) -> None:
         """A body that breaks off is told to whoever reads it."""
-        body, messages = self.body, self._messages
-        if body is not None and messages and isinstance(messages[-1][0], _ErrInfo):
+        if isinstance(self._messages[-1][0], _ErrInfo):
             if not body.is_eof():
                 body.set_exception(web.RequestPayloadError("broken framing"))
             self.body = None

@@ -20,23 +20,17 @@ MAX_MARKS: Final = 32
 """Reads whose arrival is noted: enough to see past role deltas and comment lines to the first token."""
 
 
-class Capture:
-    """Collects one answer. `limit` is how many bytes are kept whole before only head and tail remain."""
+class Capture(msgspec.Struct):
+    """Collects one answer. `limit` is how many bytes are kept whole before only head and tail remain, `marks` are
+    (bytes before this read, when it came) for the first reads.
+    """
 
-    __slots__ = ("_head", "_kept", "_limit", "_parts", "marks", "size")
-
-    def __init__(self, limit: int = HEAD_BYTES + 2 * TAIL_BYTES) -> None:
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._kept = 0
-        self._head = b""
-        self.size = 0
-        self.marks: list[tuple[int, float]] = []
-        """(bytes before this read, when it came), for the first reads."""
-
-    def keep_whole(self, limit: int) -> None:
-        """Raise the limit; called when the answer turns out to be JSON."""
-        self._limit = limit
+    limit: int = HEAD_BYTES + 2 * TAIL_BYTES
+    size: int = 0
+    marks: list[tuple[int, float]] = []
+    _parts: list[bytes] = []
+    _kept: int = 0
+    _head: bytes = b""
 
     def add(self, body: bytes, now: float) -> None:
         """One read's worth of body."""
@@ -46,7 +40,7 @@ class Capture:
         self._parts.append(body)
         self.size += size
         self._kept += size
-        if self._kept > self._limit:
+        if self._kept > self.limit:
             self._shorten()
 
     def _shorten(self) -> None:
@@ -55,7 +49,7 @@ class Capture:
             self._head = joined[:HEAD_BYTES]
         self._parts = [joined[-TAIL_BYTES:]]
         self._kept = TAIL_BYTES
-        self._limit = HEAD_BYTES + 2 * TAIL_BYTES
+        self.limit = HEAD_BYTES + 2 * TAIL_BYTES
 
     def parts(self) -> tuple[bytes, bytes]:
         """(head, tail); the head is empty while the answer is whole in the tail."""

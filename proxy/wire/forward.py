@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from proxy.config.values import Timeouts, Vendor
 from proxy.wire.aiohttp_hooks import Connection
 from proxy.wire.deadlines import Deadlines
@@ -23,7 +25,7 @@ from proxy.wire.vendor_leg import VendorConnection
 MakeRelay = Callable[[Callable[[str | None], None]], Relay]
 
 
-class Journey:
+class Journey(msgspec.Struct):
     """What is known of one forwarding while it runs and after. Times on the worker's monotonic clock.
 
     `failure` is None while all is well, else one of: connect, connect-timeout, first-byte-timeout, idle-timeout,
@@ -36,18 +38,15 @@ class Journey:
     failure: str | None = None
 
 
-class Passage:
+class Passage(msgspec.Struct, eq=False):
     """One request on one connection: the client's flow control on this side, the deadlines on the other."""
 
-    __slots__ = ("_leg", "_paused_at", "_relay", "_sent_at", "_stall_s", "_timeouts")
-
-    def __init__(self, leg: VendorConnection, relay: Relay, timeouts: Timeouts, stall_s: float, sent_at: float) -> None:
-        self._leg = leg
-        self._relay = relay
-        self._timeouts = timeouts
-        self._stall_s = stall_s
-        self._sent_at = sent_at
-        self._paused_at: float | None = None
+    _leg: VendorConnection
+    _relay: Relay
+    _timeouts: Timeouts
+    _stall_s: float
+    _sent_at: float
+    _paused_at: float | None = None
 
     def pause(self) -> None:
         """The client is slow. A vendor whose answer is whole is read on: its connection serves others next."""

@@ -90,7 +90,8 @@ class Pipeline:
                 body = await self._read(request, admitted, plane.config.limits)
             else:
                 hold(admitted.permit, plane.config.limits, len(body))
-            record.read_at, record.body_bytes = self._clock(), len(body)
+            record.read_at = self._clock()
+            record.body_bytes = len(body)
             body = self._decide(admitted, record, body)
             if self._tap is not None:
                 record.body = body
@@ -132,8 +133,9 @@ class Pipeline:
         client = identify(plane.config.clients, head.credential) if plane.config.clients else None
         if client is not None:
             record.client = client.name
-        plan = lane.plan_for(client) if way.judged else None
-        if plan is not None:
+        plan = None
+        if way.judged:
+            plan = vendor.plan if client is None else lane.plan_for(client)
             record.policy = plan.label
         permit = record.permit = self._admission.admit(vendor.name, client)
         return Admitted(way, head, plan, permit)

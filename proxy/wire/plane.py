@@ -31,10 +31,8 @@ class Lane:
     head_end: bytes
     redact: bytes
 
-    def plan_for(self, client: Client | None) -> Plan:
+    def plan_for(self, client: Client) -> Plan:
         """The policy as it applies to this client here."""
-        if client is None:
-            return self.vendor.plan
         return self.vendor.client_plans.get(client.name, self.vendor.plan)
 
 

@@ -32,6 +32,7 @@ class Pool:
         self._context: ssl.SSLContext | None = tls_context(vendor)
         self._retired = False
         self._events = {event: metrics.connection_event(vendor.name, event).inc for event in CONNECTION_EVENTS}
+        self._reused = metrics.connection_event(vendor.name, "reused")
         self._gauge = metrics.open_connections(vendor.name)
 
     def take(self) -> VendorConnection | None:
@@ -42,7 +43,7 @@ class Pool:
             if connection.idle_since < oldest:
                 connection.close("idle_closed")
             elif connection.is_clean():
-                self._events["reused"]()
+                self._reused.value += 1
                 return connection
             else:
                 connection.close("unsolicited")

@@ -127,7 +127,7 @@ class Relay:
         if b"content-encoding" in found:
             self.content_coding = found[b"content-encoding"].strip().lower()
         if not self.content_type.startswith(b"text/event-stream"):
-            self.capture.keep_whole(WHOLE_JSON)
+            self.capture.limit = WHOLE_JSON
         self.framing = _framing(status, found)
         self._build_head(status, head)
         if self._redact and status >= 400:

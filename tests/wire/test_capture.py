@@ -16,7 +16,7 @@ def captured(sizes: list[int], limit: int | None = None) -> tuple[Capture, bytes
     """A capture of reads of these sizes, one second apart, and the whole body."""
     capture, body = Capture(), b""
     if limit is not None:
-        capture.keep_whole(limit)
+        capture.limit = limit
     for number, size in enumerate(sizes):
         read = bytes((len(body) + i) % 251 for i in range(size))
         capture.add(read, float(number))
