@@ -46,6 +46,8 @@ _CHECKED_AT_ONCE: Final = 64 * 1024
 megabytes must not become."""
 _FIRST_NAME: Final = 32
 """Bytes of a body by whose spaces is guessed whether it is compact."""
+_WORTH_FINDING: Final = 4096
+"""Bytes of a value from which finding its place costs less than copying it."""
 _utf8: Final = codecs.getincrementaldecoder("utf-8")
 
 
@@ -78,9 +80,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """One parsed request body. `members` maps each top-level name, in the order received, to its raw JSON value."""
+    """One parsed request body. `members` maps each top-level name, in the order received, to its raw JSON value.
+    `compact`: there is no white space between members, and no name is escaped.
+    """
 
     members: dict[str, Raw]
+    body: bytes
+    compact: bool = False
 
     @classmethod
     def parse(cls, body: bytes) -> Envelope:
@@ -93,7 +99,10 @@ class Envelope(msgspec.Struct, frozen=True):
         if not body.isascii():
             _require_utf8(body)
         try:
-            members = _compact_members(body) or members_of(body)
+            members = _compact_members(body)
+            compact = members is not None
+            if members is None:
+                members = members_of(body)
         except msgspec.ValidationError:
             raise MalformedBody(
                 "body-not-object", "the body is JSON but not an object", "send one JSON object"
@@ -106,7 +115,22 @@ class Envelope(msgspec.Struct, frozen=True):
             raise _not_json(body, error) from None
         if len(members) > MAX_MEMBERS:
             raise MalformedBody("body-too-wide", f"the body has {len(members)} members", f"send at most {MAX_MEMBERS}")
-        return cls(members)
+        return cls(members, body, compact)
+
+    def span(self, name: str) -> tuple[bytes, int, int]:
+        """A text that holds a member's raw value, with its start and end there: for looking into a long value without
+        copying it.
+        """
+        value = self.members[name]
+        if not self.compact or len(value) < _WORTH_FINDING:
+            return bytes(value), 0, len(value)
+        start = end = 0
+        for each, raw in self.members.items():
+            start = end + len(each) + 4
+            end = start + len(raw)
+            if each == name:
+                break
+        return self.body, start, end
 
     def encode(self, changes: Changes) -> bytes:
         """The body that leaves: every member as received but for `changes`; added members come last."""

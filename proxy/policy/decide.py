@@ -33,7 +33,6 @@ from proxy.policy.verdict import Allow, Enforcement, Finding, Reject, Rewrite, R
 
 __all__ = ["MALFORMED_CODES", "MODEL_NOT_COVERED", "Decision", "Plan", "compile_plan", "decide"]
 
-
 Found: TypeAlias = tuple[Finding, Enforcement, int]
 """A finding, what to do about it, and its place in the order."""
 
@@ -52,7 +51,7 @@ class Settled(msgspec.Struct, frozen=True):
 _REQUESTS_REMEMBERED: Final = 256
 _MEMBERS_REMEMBERED: Final = 32
 _BYTES_REMEMBERED: Final = 1024
-"""Of all judged values together; a name is at most MAX_NAME_CHARACTERS long."""
+"""Of all judged values together. A name has at most MAX_NAME_CHARACTERS, so one route remembers 2 MB at most."""
 _ALLOW: Final = Allow()
 
 
@@ -67,7 +66,7 @@ def decide(plan: Plan, route: Route, envelope: Envelope) -> Decision:
             _remember(memory, key, settled)
     if settled.table is None:
         return settled.decision
-    found = _about_bodies(settled.table, members)
+    found = _about_bodies(settled.table, envelope)
     return settled.decision if not found else _decision(plan, route, settled.reading, [*settled.found, *found])
 
 
@@ -130,10 +129,10 @@ def _findings(table: Table, members: Mapping[str, Raw]) -> list[Found]:
     return found
 
 
-def _about_bodies(table: Table, members: Mapping[str, Raw]) -> list[Found]:
+def _about_bodies(table: Table, envelope: Envelope) -> list[Found]:
     found: list[Found] = []
     for body in table.bodies:
-        finding = body.clause.judge_body(members, table.scope)
+        finding = body.clause.judge_body(envelope, table.scope)
         if finding is not None:
             found.append((finding, body.action, body.rank))
     return found

@@ -202,20 +202,20 @@ class Relay:
         parts.clear()
         if body:
             self.capture.add(body, now)
-        self._send(body, last=self.complete)
+        self._send(body)
 
-    def _send(self, body: bytes, *, last: bool) -> None:
+    def _send(self, body: bytes) -> None:
         """Write what is left of the head, and a piece of body in the client's framing."""
-        head, size = self._head, len(body)
-        if head:
+        prefix, size, suffix = self._head, len(body), b""
+        if prefix:
             self._head = b""
             self.head_sent = True
-        if not self._chunked_out:
-            prefix, suffix = head, b""
-        elif size:
-            prefix, suffix = b"%b%x\r\n" % (head, size), b"\r\n0\r\n\r\n" if last else b"\r\n"
-        else:
-            prefix, suffix = head, b"0\r\n\r\n" if last else b""
+        if self._chunked_out:
+            if size:
+                prefix = b"%b%x\r\n" % (prefix, size)
+                suffix = b"\r\n0\r\n\r\n" if self.complete else b"\r\n"
+            elif self.complete:
+                suffix = b"0\r\n\r\n"
         if size < JOIN_BELOW:
             self._client.write(b"%b%b%b" % (prefix, body, suffix))
         else:
@@ -239,7 +239,7 @@ class Relay:
         if self.framing != "none":
             lines.append(b"Content-Length: %d" % len(body))
         self._head = b"\r\n".join(lines) + b"\r\n\r\n"
-        self._send(body, last=True)
+        self._send(body)
 
     def _finish(self, failure: str | None) -> None:
         if self.finished:
@@ -259,7 +259,7 @@ class Relay:
         if self.framing == "eof" and not self.complete and self._ends_like_an_answer():
             self.complete = True
             if self._held is None:
-                self._send(b"", last=True)
+                self._send(b"")
             self._finish(None)
         else:
             self.fail("truncated" if self.first_byte_at is not None else "reset")

@@ -192,6 +192,16 @@ def test_any_layout_leaves_as_the_same_value(value: dict[str, object], indent: i
     assert Envelope.parse(sent).encode({}) == sent
 
 
+@given(objects, st.sampled_from([None, 1]), st.booleans())
+def test_a_span_holds_the_raw_value(value: dict[str, object], indent: int | None, ascii_only: bool) -> None:
+    value |= {"long": "x" * 5000, "last": 1}
+    body = json.dumps(value, separators=(",", ":"), indent=indent, ensure_ascii=ascii_only).encode()
+    envelope = Envelope.parse(body)
+    for name, raw in envelope.members.items():
+        text, start, end = envelope.span(name)
+        assert text[start:end] == bytes(raw)
+
+
 @given(st.binary(max_size=80))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     try:

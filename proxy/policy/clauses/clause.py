@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
-from proxy.contract.envelope import Raw
+from proxy.contract.envelope import Envelope
 from proxy.contract.mode import Mode
 from proxy.policy.verdict import Enforcement, Finding, Route
 
@@ -119,7 +119,7 @@ class MemberClause(Clause):
 class BodyClause(Clause):
     """A clause that judges several members together, or one too large to copy."""
 
-    def judge_body(self, members: Mapping[str, Raw], scope: Scope) -> Finding | None:
+    def judge_body(self, envelope: Envelope, scope: Scope) -> Finding | None:
         """What is wrong with the body; None: nothing. Raises MalformedBody."""
         raise NotImplementedError
 

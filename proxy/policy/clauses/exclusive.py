@@ -13,11 +13,10 @@ follow the first. strict: refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from proxy.contract.envelope import Raw, strict
+from proxy.contract.envelope import Envelope, strict
 from proxy.policy.clauses.clause import BodyClause, Scope
 from proxy.policy.clauses.values import identity, named
 from proxy.policy.verdict import Finding, shown
@@ -35,9 +34,10 @@ class Exclusive(BodyClause):
         """Both members."""
         return self.members
 
-    def judge_body(self, members: Mapping[str, Raw], scope: Scope) -> Finding | None:
+    def judge_body(self, envelope: Envelope, scope: Scope) -> Finding | None:
         """Both present and different is a finding, repaired by dropping the loser."""
         winner, loser = self.members
+        members = envelope.members
         if winner not in members or loser not in members:
             return None
         first, second = bytes(members[winner]), bytes(members[loser])
