@@ -93,9 +93,9 @@ class Plan:
     """A policy compiled for one vendor: everything resolved, so that a request costs little.
 
     `hash8` are 8 hex digits of SHA-256 over the document, the enforcement and the contract in force; `label` is how
-    receipts name the plan (kimi-k2.6@1a2b3c4d). `clause_ids` are
-    all ids that a finding or a MalformedBody of a judgement may carry, `params` the members a finding may be about,
-    `pairs` which clause may speak of which of them ("other": a name that nobody knows).
+    receipts name the plan (kimi-k2.6@1a2b3c4d). `clause_ids` are all ids that a finding or a MalformedBody of a
+    judgement may carry, `params` the members a finding may be about, `pairs` which clause may speak of which of them
+    ("other": a name that nobody knows).
     """
 
     name: str
@@ -140,9 +140,10 @@ def compile_plan(
     governed = frozenset(name for clause in clauses for name in clause.governed)
     other_models = document.other_models or (OtherModels.REJECT if firmly is Enforcement.STRICT else OtherModels.PASS)
     tables = {route: {mode: _table(clauses, route, mode, firmly) for mode in Mode} for route in Route}
+    hash8 = _hash8(document, firmly, in_force)
     return Plan(
         name=document.name,
-        hash8=(hash8 := _hash8(document, firmly, in_force)),
+        hash8=hash8,
         label=f"{document.name}@{hash8}",
         enforcement=firmly,
         clause_ids=(*(clause.id for clause in clauses), MODEL_NOT_COVERED, *MALFORMED_CODES),
