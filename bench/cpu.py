@@ -29,6 +29,12 @@ _LEAD_S: Final = 1.0
 _FIRST_BYTES_S: Final = 90.0
 """How long a proxy may take until answers flow: LiteLLM first reads all of 300 bodies."""
 _LONGEST_S: Final = 600.0
+SCRIPT_HEAD: Final = (
+    'wrk.method = "POST"\n'
+    'wrk.headers["Content-Type"] = "application/json"\n'
+    'wrk.headers["Authorization"] = "Bearer unused"\n'
+)
+"""Of every script for wrk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,12 @@ def _round(running: Fleet, name: str, workload: Workload, seconds: float, load_c
     window_s = max(1, round(seconds / workload.cycle_s)) * workload.cycle_s
     program, port = running.programs[name], running.ports[name]
     size = answer_bytes(port, request(body(workload.body, stream=workload.stream)))
-    with _start_wrk(program.log.parent, port, workload, load_cpu) as wrk:
+    with start_wrk(_script(program.log.parent, workload), port, workload.connections, load_cpu) as wrk:
         try:
-            _await_flow(wrk)
-            cpu_s, received, started_s = program.cpu_s(), _received_bytes(wrk), time.monotonic()
+            await_flow(wrk)
+            cpu_s, received, started_s = program.cpu_s(), received_bytes(wrk), time.monotonic()
             time.sleep(window_s)
-            cpu_s, received = program.cpu_s() - cpu_s, _received_bytes(wrk) - received
+            cpu_s, received = program.cpu_s() - cpu_s, received_bytes(wrk) - received
             elapsed_s = time.monotonic() - started_s
             wrk.send_signal(signal.SIGINT)  # it stops and reports
             said, _ = wrk.communicate(timeout=30)
@@ -113,29 +119,29 @@ def _round(running: Fleet, name: str, workload: Workload, seconds: float, load_c
     return _Round(cpu_s * 1e6 / requests, requests / elapsed_s, failures(said))
 
 
-def _await_flow(wrk: subprocess.Popen[str]) -> None:
+def await_flow(wrk: subprocess.Popen[str]) -> None:
     """Return when answers arrive, the lead at the earliest."""
     deadline = time.monotonic() + _FIRST_BYTES_S
     time.sleep(_LEAD_S)
-    received = _received_bytes(wrk)
-    while time.monotonic() < deadline and _received_bytes(wrk) == received:
+    received = received_bytes(wrk)
+    while time.monotonic() < deadline and received_bytes(wrk) == received:
         time.sleep(0.05)
 
 
-def _received_bytes(wrk: subprocess.Popen[str]) -> int:
+def received_bytes(wrk: subprocess.Popen[str]) -> int:
     """All that wrk has read so far, sockets included (proc(5), io, rchar)."""
     return int(Path(f"/proc/{wrk.pid}/io").read_text().split(maxsplit=2)[1])
 
 
-def _start_wrk(folder: Path, port: int, workload: Workload, cpu: int) -> subprocess.Popen[str]:
+def _script(folder: Path, workload: Workload) -> Path:
     script = folder / f"{workload.name}.lua"
-    script.write_text(
-        'wrk.method = "POST"\n'
-        'wrk.headers["Content-Type"] = "application/json"\n'
-        'wrk.headers["Authorization"] = "Bearer unused"\n'
-        f"wrk.body = [==[{body(workload.body, stream=workload.stream).decode()}]==]\n"
-    )
-    load = ("-t1", f"-c{workload.connections}", f"-d{_LONGEST_S:.0f}", "--timeout", "120", "-s", str(script))
+    script.write_text(SCRIPT_HEAD + f"wrk.body = [==[{body(workload.body, stream=workload.stream).decode()}]==]\n")
+    return script
+
+
+def start_wrk(script: Path, port: int, connections: int, cpu: int) -> subprocess.Popen[str]:
+    """Start wrk with one thread on `cpu`; it reports on its standard output when it is interrupted."""
+    load = ("-t1", f"-c{connections}", f"-d{_LONGEST_S:.0f}", "--timeout", "120", "-s", str(script))
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     return subprocess.Popen(["taskset", "-c", str(cpu), "wrk", *load, url], stdout=subprocess.PIPE, text=True)
 

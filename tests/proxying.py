@@ -20,24 +20,76 @@ import yaml
 from prometheus_client import generate_latest
 
 from proxy.config.load import Flags, load, read_file
-from proxy.config.values import Config
+from proxy.config.values import Client, Config, Vendor
+from proxy.contract.envelope import Envelope
 from proxy.contract.exchange import Exchange
 from proxy.metrics.worker import Metrics
+from proxy.policy.decision import Decision
 from proxy.wire.server import DataPlane
 
 _ANY_PORT = 9
 
 
 @dataclass(slots=True)
+class Shown:
+    """What a tap was told of one request. `whole` is the answer, its parts joined."""
+
+    request_id: str
+    vendor: str
+    mode: str
+    body: bytes
+    opted_out: bool
+    parts: list[bytes] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def part(self, data: bytes) -> None:
+        self.parts.append(data)
+
+    def finish(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+    @property
+    def exchange(self) -> Exchange:
+        (exchange,) = self.exchanges
+        return exchange
+
+    @property
+    def whole(self) -> bytes:
+        return b"".join((*self.parts, self.exchange.answer))
+
+
+class Recorder:
+    """A tap that keeps everything."""
+
+    def __init__(self) -> None:
+        self.shown: list[Shown] = []
+
+    def admit(
+        self,
+        request_id: str,
+        vendor: Vendor,
+        client: Client | None,
+        *,
+        opted_out: bool,
+        envelope: Envelope,
+        decision: Decision,
+        body: bytes,
+    ) -> Shown:
+        shown = Shown(request_id, vendor.name, decision.mode, body, opted_out)
+        self.shown.append(shown)
+        return shown
+
+
+@dataclass(slots=True)
 class Proxy:
-    """A running data plane. `lines` are its log lines, `exchanges` what its tap was given."""
+    """A running data plane. `lines` are its log lines, `shown` what its tap was told."""
 
     url: str
     port: int
     plane: DataPlane
     metrics: Metrics
     lines: list[dict[str, Any]] = field(default_factory=list)
-    exchanges: list[Exchange] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
 
     def exposition(self) -> str:
         """The worker's metrics as text."""
@@ -89,11 +141,12 @@ async def proxying(config: Config, **seams: Any) -> AsyncIterator[Proxy]:  # noq
     port = sock.getsockname()[1]
     metrics = Metrics()
     lines: list[dict[str, Any]] = []
-    exchanges: list[Exchange] = []
-    plane = DataPlane(config, metrics, lambda line: lines.append(orjson.loads(line)), exchanges.append, **seams)
+    recorder = Recorder()
+    seams.setdefault("tap", recorder)
+    plane = DataPlane(config, metrics, lambda line: lines.append(orjson.loads(line)), **seams)
     await plane.start([sock])
     try:
-        yield Proxy(f"http://127.0.0.1:{port}/v1", port, plane, metrics, lines, exchanges)
+        yield Proxy(f"http://127.0.0.1:{port}/v1", port, plane, metrics, lines, recorder.shown)
     finally:
         await plane.drain(0.0, 1.0)
         sock.close()

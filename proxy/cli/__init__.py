@@ -15,10 +15,12 @@ from proxy import __version__
 from proxy.cli import policy
 from proxy.cli.check import check
 from proxy.cli.demo import demo
+from proxy.cli.evidence import evidence
 from proxy.cli.explain import explain
 from proxy.cli.init import init
 from proxy.cli.serve import serve
 from proxy.cli.simulate import simulate
+from proxy.cli.status import status
 
 app: Final = typer.Typer(
     name="paramwall",
@@ -46,7 +48,7 @@ def _paramwall(
     """Enforce Kimi K2.6's decoding contract in front of any OpenAI-compatible vendor."""
 
 
-for _command in (serve, demo, init, check, explain, simulate):
+for _command in (serve, demo, init, check, explain, status, evidence, simulate):
     app.command()(_command)
 app.add_typer(policy.app, name="policy")
 

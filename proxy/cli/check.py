@@ -113,4 +113,8 @@ def _configuration(file: str | None, *, read_secrets: bool) -> Report:
 def _said(loaded: Loaded) -> str:
     config = loaded.config
     vendors = ", ".join(f"{each.name} ({each.host}, {each.plan.enforcement})" for each in config.vendors)
-    return f"configuration {config.hash}: policy {config.vendors[0].plan.label}; vendors {vendors}"
+    said = f"configuration {config.hash}: policy {config.vendors[0].plan.label}; vendors {vendors}"
+    reference, mirror = config.reference, config.mirror
+    if reference is None:
+        return said
+    return f"{said}; reference {reference.name} ({reference.model}), mirror {mirror.fraction * 100:.6g}%"

@@ -1,7 +1,7 @@
 """`paramwall demo`: the proxy at work on this machine, told in numbered steps, every one of them checked.
 
-Not here: the steps (demo_story.py), the processes (demo_stage.py) and the printing (demo_show.py). Invariant: the exit
-code says whether every claim that was printed holds.
+Not here: the steps of the first act (demo_story.py), the second (demo_watch.py), the processes (demo_stage.py) and the
+printing (demo_show.py). Invariant: the exit code says whether every claim that was printed holds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 import aiohttp
@@ -20,6 +21,7 @@ from rich.console import Console
 from proxy.cli.demo_show import Show
 from proxy.cli.demo_stage import Ended, Stage, staged
 from proxy.cli.demo_story import STEPS, Seen, Step, tallied, totals
+from proxy.cli.demo_watch import acts, claims, evidence_text
 from proxy.cli.terminal import FINDING, note, refuse
 from proxy.supervisor.sockets import CannotStart
 
@@ -81,7 +83,7 @@ async def _perform(show: Show, *, keep: bool) -> int:
             show.verdict(failed, claims, time.monotonic() - started)
             show.next_steps(sys.argv[0])
             if keep:
-                show.doors(stage)
+                show.doors(stage, sys.argv[0])
                 log.followed = True
                 await asyncio.wait({stopped, stage.proxy}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -101,21 +103,42 @@ def _hear_signals() -> asyncio.Event:
 
 
 async def _play(stage: Stage, show: Show) -> tuple[int, int]:
-    """Every step, then the metrics; how many claims did not hold, of how many. Raises Ended when nobody reads on."""
-    played: list[tuple[Step, Seen]] = []
+    """Every act; how many claims did not hold, of how many. Raises Ended when nobody reads on."""
     results: list[bool] = []
     try:
         show.cast(stage)
-        for number, step in enumerate(STEPS, 1):
-            show.opening(number, step.title, step.shows)
-            show.sent(stage.url(step.door), step.body)
-            seen = await stage.play(step, show.event)
-            show.outcome(seen)
-            results += show.claims((claim.text, claim.holds(seen)) for claim in step.claims)
-            played.append((step, seen))
-        counted = totals(await stage.metrics())
-        show.metrics(len(STEPS) + 1, stage.admin_url, counted)
-        results += show.claims(tallied(played, counted))
+        for act in ACTS:
+            results += await act(stage, show)
     except SystemExit:  # what rich makes of a closed pipe; out of a task it would end the event loop at once
         raise Ended from None
     return results.count(False), len(results)
+
+
+async def _send(stage: Stage, show: Show) -> list[bool]:
+    """What becomes of requests: every step, then the metrics; whether each claim holds."""
+    played: list[tuple[Step, Seen]] = []
+    results: list[bool] = []
+    for step in STEPS:
+        show.opening(step.title, step.shows)
+        show.sent(stage.url(step.door), step.body)
+        seen = await stage.play(step, show.event)
+        show.outcome(seen)
+        results += show.claims((claim.text, claim.holds(seen)) for claim in step.claims)
+        played.append((step, seen))
+    counted = totals(await stage.metrics())
+    show.metrics(stage.admin_url, counted)
+    return results + show.claims(tallied(played, counted))
+
+
+async def _watch(stage: Stage, show: Show) -> list[bool]:
+    """Vendors under watch, one of which degrades; whether each claim holds."""
+    show.watch_opening()
+    async for act in acts(stage):
+        show.watched(act)
+    show.alarm(act)
+    act.evidence = await evidence_text(stage, act)
+    show.evidence(act)
+    return show.claims(claims(act))
+
+
+ACTS: Final[tuple[Callable[[Stage, Show], Awaitable[list[bool]]], ...]] = (_send, _watch)

@@ -17,6 +17,9 @@ from rich.console import Console
 
 from proxy.cli.demo_stage import Stage
 from proxy.cli.demo_story import MESSAGES, MODEL, Door, Seen, Totals, added, said
+from proxy.cli.demo_table import LiveTable
+from proxy.cli.demo_watch import ALARM_S, DEGRADING, FAULTS, Act
+from proxy.scorer.sentences import sentence
 
 WIDTH: Final = 80
 WIDEST: Final = 100
@@ -24,6 +27,14 @@ _MARGIN: Final = 3
 _TEXT_AT: Final = 15
 _EXCERPT: Final = 50
 """Characters shown of the beginning of what the model said."""
+_WATCH: Final = (
+    "Every answer is checked, and every request is asked of a reference as well.",
+    "Evidence grows only while a vendor differs; the chance of a false alarm was",
+    "fixed beforehand: one in 90 days over all vendors.",
+)
+_EVIDENCE_LINES: Final = 14
+_CUT: Final = " >"
+"""At the end of a line that goes on."""
 
 
 class Show:
@@ -34,6 +45,9 @@ class Show:
         self._width = min(console.width, WIDEST) if console.is_terminal else WIDTH
         self._column = 0
         self._speaking = ""
+        self._number = 0
+        self._table = LiveTable(console)
+        self._broken = False
 
     def cast(self, stage: Stage) -> None:
         """Who takes part."""
@@ -44,11 +58,13 @@ class Show:
         self._row("", f"{stage.url(Door.STRICT)}, the same vendor, strict")
         self._row("[...] is", MESSAGES)
 
-    def opening(self, number: int, title: str, shows: str) -> None:
-        """The heading of a step."""
+    def opening(self, title: str, *shows: str) -> None:
+        """The heading of the next step."""
+        self._number += 1
         self._line("")
-        self._line(f"{number:<{_MARGIN}}{title}", "bold")
-        self._line(f"{'':{_MARGIN}}{shows}", "dim")
+        self._line(f"{self._number:<{_MARGIN}}{title}", "bold")
+        for line in shows:
+            self._line(f"{'':{_MARGIN}}{line}", "dim")
         self._line("")
 
     def sent(self, url: str, body: bytes) -> None:
@@ -89,9 +105,9 @@ class Show:
             results.append(holds)
         return results
 
-    def metrics(self, number: int, admin_url: str, counted: Totals) -> None:
+    def metrics(self, admin_url: str, counted: Totals) -> None:
         """The step that shows what was counted meanwhile."""
-        self.opening(number, "The metrics", f"What Prometheus reads at {admin_url}/metrics, summed.")
+        self.opening("The metrics", f"What Prometheus reads at {admin_url}/metrics, summed.")
         for label, counts in (
             ("requests", counted.requests),
             ("policy", counted.verdicts),
@@ -100,6 +116,39 @@ class Show:
             self._counts(label, counts)
         self._row("own time", f"{counted.own_s * 1000:.2f} ms a request, mean, until it leaves for the vendor")
         self._row("first token", f"{counted.first_token_s * 1000:.0f} ms, mean, the vendor's own")
+
+    def watch_opening(self) -> None:
+        """The heading of the second act."""
+        self.opening("Watching two vendors, one of which degrades", *_WATCH)
+
+    def watched(self, act: Act) -> None:
+        """How both vendors stand; once, that one of them has been spoiled."""
+        if act.broken_s is not None and not self._broken:
+            self._broken = True
+            self._table.close()
+            self._row("now", f"{DEGRADING} starts to degrade: {', '.join(FAULTS)}", "bold")
+        self._table.show(act)
+
+    def alarm(self, act: Act) -> None:
+        """What changed, since when, by how much and how sure that is: the sentence that the proxy logs."""
+        self._table.close()
+        self._line("")
+        if act.alarm is None:
+            self._row("no alarm", f"{DEGRADING} should have had one within {ALARM_S:.0f} s", "bold red")
+        else:
+            self._row("ALARM", sentence(act.alarm), "bold red")
+
+    def evidence(self, act: Act) -> None:
+        """What the alarm rests on: the beginning of what the command prints, as it prints it."""
+        if act.alarm is None:
+            return
+        self.opening("The evidence", f"paramwall evidence {act.number} --state-dir DIR")
+        lines = act.evidence.splitlines()
+        for line in lines[:_EVIDENCE_LINES]:
+            self._line(cut(line.rstrip(), self._width))
+        if len(lines) > _EVIDENCE_LINES:
+            self._line(f"... lines left out: {len(lines) - _EVIDENCE_LINES}", "dim")
+        self._line("")
 
     def verdict(self, failed: int, claims: int, elapsed_s: float) -> None:
         """The last word."""
@@ -111,13 +160,15 @@ class Show:
 
     def next_steps(self, program: str) -> None:
         """How to go on with a real vendor."""
-        name = program if Path(program).name == "paramwall" and shutil.which("paramwall") is None else "paramwall"
+        name = _called(program)
         self._line("")
         self._line("With your own vendor:")
-        self._line(f"   {name} serve --vendor https://api.moonshot.ai/v1")
+        self._line(f"   {name} serve --vendor URL --reference URL --state-dir DIR")
         self._line('   client = OpenAI(base_url="http://127.0.0.1:8080/v1")')
+        self._line(f"   {name} status")
+        self._line(f"   {name} evidence --state-dir DIR")
 
-    def doors(self, stage: Stage) -> None:
+    def doors(self, stage: Stage, program: str) -> None:
         """Where to play while it stays up."""
         url = stage.url(Door.PROXY)
         body = f'{{"model":"{MODEL}","temperature":0.3,"messages":[{{"role":"user","content":"Hi"}}]}}'
@@ -125,7 +176,8 @@ class Show:
         self._line("Still running, until Ctrl-C. Try, in another terminal:", "bold")
         self._line(f"   curl -i {url}/chat/completions -H 'Content-Type: application/json' -d '{body}'")
         self._line(f"   curl '{stage.url(Door.VENDOR).removesuffix('/v1')}/simulator/received?last=1'")
-        self._line(f"   curl {stage.admin_url}/status")
+        self._line(f"   {_called(program)} status --admin {stage.admin_url}")
+        self._line(f"   {_called(program)} evidence --state-dir {stage.state}")
         self._line(f"A change of {stage.config} is loaded within seconds.")
         self._line("The proxy's log follows.")
         self._line("")
@@ -164,6 +216,16 @@ def folded(text: str, width: int) -> list[str]:
     """The text in lines of at most `width`, broken after a comma, semicolon or space where there is one."""
     lines = re.findall(rf".{{1,{width}}}$|.{{1,{width}}}(?<=[,; ])|.{{1,{width}}}", text)
     return [line.rstrip() for line in lines] or [""]
+
+
+def cut(line: str, width: int) -> str:
+    """The line in at most `width`; where it is longer, its end says so."""
+    return line if len(line) <= width else line[: width - len(_CUT)].rstrip() + _CUT
+
+
+def _called(program: str) -> str:
+    """How this command is called from here."""
+    return program if Path(program).name == "paramwall" and shutil.which("paramwall") is None else "paramwall"
 
 
 def _shortened(body: bytes) -> str:

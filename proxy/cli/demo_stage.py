@@ -1,4 +1,4 @@
-"""What `paramwall demo` plays on: a simulated vendor, the processes of `paramwall serve` before it, and a client.
+"""What `paramwall demo` plays on: simulated vendors, the processes of `paramwall serve` before them, and a client.
 
 Not here: what is sent and what it shows (demo_story.py), and printing. Invariants: the proxy is the real one, started
 as `serve` starts it, configured by a file; when the block ends, in whatever way, no process and no file is left.
@@ -26,10 +26,9 @@ from proxy.config.load import Flags, load, read_file
 from proxy.contract.sse import EventDecoder
 from proxy.simulator import Lengths, Lognormal, Options, Simulator, parse_faults
 from proxy.supervisor import sockets
-from proxy.supervisor.child import Launch
 from proxy.supervisor.crew import Patience
+from proxy.supervisor.launches import launches
 from proxy.supervisor.notes import Notes
-from proxy.supervisor.run import WORKER
 from proxy.supervisor.supervisor import Supervisor
 
 Say: TypeAlias = Callable[[str], None]
@@ -52,11 +51,32 @@ vendors:
     url: {url}
     profile: vllm
     credentials: pass
+    mirror: false
   - name: strict           # /vendors/strict/v1: the same vendor under another enforcement
     url: {url}
     profile: vllm
     credentials: pass
     enforcement: strict
+    mirror: false
+  - name: honest           # the two vendors under watch
+    url: {honest}
+    profile: vllm
+    credentials: pass
+  - name: degrading
+    url: {degrading}
+    profile: vllm
+    credentials: pass
+reference:
+  url: {reference}
+  profile: moonshot
+mirror:                    # everything, so that a minute is enough; 1% is the default
+  fraction: 100%
+  requests_per_minute: 100000
+  requests_per_day: 1000000
+  tokens_per_minute: 100000000
+  tokens_per_day: 900000000
+state_dir: {state}
+evidence: {{bodies: disagreements}}
 log: {{format: console}}
 drain: {{grace: 0s, timeout: 5s}}
 """
@@ -77,8 +97,10 @@ class Stage:
     """Everything is up. `proxy` ends when the supervisor does: after a signal, or a failure."""
 
     vendor: Simulator
+    degrading: Simulator
     session: aiohttp.ClientSession
     config: Path
+    state: Path
     policy: str
     proxy_url: str
     admin_url: str
@@ -122,16 +144,34 @@ async def staged(say: Say) -> AsyncIterator[Stage]:
     timeout = aiohttp.ClientTimeout(total=_REQUEST_S)
     with tempfile.TemporaryDirectory(prefix="paramwall-demo-") as folder:
         file = Path(folder, "paramwall.yaml")
-        async with Simulator(options) as vendor, aiohttp.ClientSession(timeout=timeout) as session:
-            await asyncio.to_thread(file.write_text, _CONFIG.format(url=vendor.url), encoding="utf-8")
-            async with _log(say) as log_fd, _proxy(vendor, session, file, log_fd, say) as stage:
+        async with (
+            Simulator(options) as vendor,
+            Simulator(_watched("vllm", 1)) as honest,
+            Simulator(_watched("vllm", 2)) as degrading,
+            Simulator(_watched("moonshot", 3)) as reference,
+            aiohttp.ClientSession(timeout=timeout) as session,
+        ):
+            text = _CONFIG.format(
+                url=vendor.url,
+                honest=honest.url,
+                degrading=degrading.url,
+                reference=reference.url,
+                state=Path(folder, "state"),
+            )
+            await asyncio.to_thread(file.write_text, text, encoding="utf-8")
+            async with _log(say) as log_fd, _proxy(vendor, degrading, session, file, log_fd, say) as stage:
                 await _ready(stage)
                 yield stage
 
 
+def _watched(profile: str, seed: int) -> Options:
+    """An honest host of the second act: quick, since its answers are counted rather than read."""
+    return Options(seed=seed, profile=profile, instant=True, lengths=_LENGTHS)
+
+
 @asynccontextmanager
 async def _proxy(
-    vendor: Simulator, session: aiohttp.ClientSession, file: Path, log_fd: int, say: Say
+    vendor: Simulator, degrading: Simulator, session: aiohttp.ClientSession, file: Path, log_fd: int, say: Say
 ) -> AsyncIterator[Stage]:
     """What proxy.supervisor.run does, inside this event loop and on free ports."""
     disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
@@ -142,13 +182,14 @@ async def _proxy(
     with ExitStack() as closing:
         listening = [closing.enter_context(sock) for sock in sockets.listen(config.listen, "--listen")]
         admin = [closing.enter_context(sock) for sock in sockets.listen((config.admin,), "--admin")]
-        launch = Launch(WORKER, tuple(sock.fileno() for sock in listening), log_fd)
+        started = launches(closing, listening, log_fd)
         notes = Notes(lambda line: say(line.decode()), time.time, as_json=False)
-        supervisor = Supervisor(load_file, loaded, listening, admin, launch, notes, Patience())
+        supervisor = Supervisor(load_file, loaded, listening, admin, started, notes, Patience())
         proxy = asyncio.create_task(supervisor.run())
         proxy_url, admin_url = (f"http://{sockets.shown(each[0])}" for each in (listening, admin))
         try:
-            yield Stage(vendor, session, file, config.vendors[0].plan.label, proxy_url, admin_url, proxy)
+            state, policy = file.parent / "state", config.vendors[0].plan.label
+            yield Stage(vendor, degrading, session, file, state, policy, proxy_url, admin_url, proxy)
         finally:
             proxy.cancel()
             await asyncio.wait({proxy})

@@ -13,11 +13,12 @@ import typer
 
 from proxy.cli.terminal import UNUSABLE, note, refuse_problems
 from proxy.config.load import ConfigError, Flags, from_process
+from proxy.config.sources import REFERENCE_KEY
 from proxy.supervisor.run import run
 from proxy.supervisor.sockets import CannotStart
 
 
-def serve(
+def serve(  # noqa: PLR0913  (one argument for each flag)
     config: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Configuration file; paramwall.yaml here when no vendor is given."),
@@ -36,9 +37,30 @@ def serve(
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where clients connect.")] = None,
     admin: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where metrics and health are.")] = None,
     workers: Annotated[str | None, typer.Option(metavar="N", help="Worker processes.")] = None,
+    *,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help=f"What vendors are compared with; its key is in {REFERENCE_KEY}."),
+    ] = None,
+    state_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of the log of comparisons.")] = None,
+    mirror_fraction: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="How much goes to the reference, as in 1% or 0.01.")
+    ] = None,
 ) -> None:
     """Run the proxy until SIGTERM or Ctrl-C. SIGHUP loads the configuration anew, SIGUSR2 replaces the workers."""
-    flags = Flags(config, vendor, policy, enforcement, listen, admin, workers, profile)
+    flags = Flags(
+        config=config,
+        vendor=vendor,
+        policy=policy,
+        enforcement=enforcement,
+        listen=listen,
+        admin=admin,
+        workers=workers,
+        profile=profile,
+        reference=reference,
+        state_dir=state_dir,
+        mirror_fraction=mirror_fraction,
+    )
     load = partial(from_process, flags)
     try:
         run(load, load())

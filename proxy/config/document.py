@@ -1,38 +1,33 @@
 """The schema of paramwall.yaml: every setting, its kind, its default and what it does.
 
-Not here: reading a tree by it (reading.py), and rules that need two settings, a file or the environment (relations.py,
-credentials.py). Invariant: a name that the schema does not know is a problem, never ignored; the reference in
-docs/configuration.md is made from these classes.
+Here: the data plane; document_scoring.py holds the sections of shadow scoring. Not here: reading a tree by the schema
+(reading.py), and rules that need two settings, a file or the environment (relations.py, credentials.py). Invariant: a
+name that the schema does not know is a problem, never ignored; the reference in docs/configuration.md is made from
+these classes.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias, TypeVar
+from typing import Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
 from proxy.config import kinds
+from proxy.config.document_scoring import (
+    DriftSettings,
+    EvidenceSettings,
+    MirrorSettings,
+    ReferenceSettings,
+    ReferenceTimeoutSettings,
+    RetentionSettings,
+    SignalSettings,
+)
+from proxy.config.section import Section, Sub
 from proxy.config.tree import Text
 from proxy.config.values import Address, Limits, Timeouts
 
-S = TypeVar("S", bound="Section")
-
 _TIMEOUTS: Final = Timeouts()
 _LIMITS: Final = Limits()
-
-
-class Section(BaseModel):
-    """A group of settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-def _nothing_is_empty(value: object) -> object:
-    """A section whose every line is commented out is an empty section."""
-    return {} if isinstance(value, Text) and not value else value
-
-
-Sub: TypeAlias = Annotated[S, BeforeValidator(_nothing_is_empty)]
 
 
 class TimeoutSettings(Section):
@@ -97,6 +92,7 @@ class VendorSettings(Section):
     allow_plain_http: kinds.Truth = Field(
         default=False, description="Allow `http://` to a host that is neither this machine nor a private network."
     )
+    mirror: kinds.Truth = Field(default=True, description="`false`: this vendor's traffic is never mirrored.")
 
 
 class ClientSettings(Section):
@@ -118,6 +114,7 @@ class ClientSettings(Section):
     max_in_flight: kinds.Count | None = Field(
         default=None, description="Requests of this client under way, over all workers; more get 429."
     )
+    mirror: kinds.Truth = Field(default=True, description="`false`: this client's requests never go to the reference.")
 
 
 class TlsSettings(Section):
@@ -201,6 +198,18 @@ class Settings(Section):
     limits: Sub[LimitSettings] = Field(default=LimitSettings(), description="What the proxy takes on.")
     log: Sub[LogSettings] = Field(default=LogSettings(), description="The log.")
     drain: Sub[DrainSettings] = Field(default=DrainSettings(), description="The end, after SIGTERM.")
+    reference: Sub[ReferenceSettings] | None = Field(
+        default=None, description="The endpoint that vendors are compared with. Unset: nothing is mirrored."
+    )
+    mirror: Sub[MirrorSettings] = Field(default=MirrorSettings(), description="How much goes to the reference.")
+    signals: Sub[SignalSettings] = Field(default=SignalSettings(), description="Checks of the vendors' own answers.")
+    drift: Sub[DriftSettings] = Field(default=DriftSettings(), description="When a vendor counts as degraded.")
+    state_dir: kinds.Folder | None = Field(
+        default=None,
+        description="Folder of the log of checks and comparisons. Unset: they are kept in memory and lost at the end.",
+    )
+    retention: Sub[RetentionSettings] = Field(default=RetentionSettings(), description="How much of the log is kept.")
+    evidence: Sub[EvidenceSettings] = Field(default=EvidenceSettings(), description="Bodies kept to be looked at.")
 
 
 SECTIONS: Final[tuple[tuple[str, type[Section]], ...]] = (
@@ -212,5 +221,12 @@ SECTIONS: Final[tuple[tuple[str, type[Section]], ...]] = (
     ("limits", LimitSettings),
     ("log", LogSettings),
     ("drain", DrainSettings),
+    ("reference", ReferenceSettings),
+    ("reference.timeouts", ReferenceTimeoutSettings),
+    ("mirror", MirrorSettings),
+    ("signals", SignalSettings),
+    ("drift", DriftSettings),
+    ("retention", RetentionSettings),
+    ("evidence", EvidenceSettings),
 )
 """Every section by its path, in the order of the reference."""

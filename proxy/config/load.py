@@ -14,10 +14,12 @@ from pathlib import Path
 
 from proxy.config.build import Builder
 from proxy.config.credentials import Credentials, ModeOf
+from proxy.config.parts import Parts
 from proxy.config.reading import read_settings
-from proxy.config.relations import RULES, Warned, Whole
+from proxy.config.relations import RULES
 from proxy.config.sources import Flags, ReadText, gather
 from proxy.config.values import Config
+from proxy.config.whole import Warned, Whole
 from proxy.policy.document import Problem
 
 __all__ = ("ConfigError", "Flags", "Loaded", "from_process", "load", "spelled")
@@ -72,13 +74,13 @@ def load(
     said = [each for rule in RULES for each in rule(whole)]
     problems += [each for each in said if not isinstance(each, Warned)]
     credentials = Credentials(environ, read_text, mode_of, problems, read_secrets=read_secrets)
-    builder = Builder(whole, credentials, problems)
+    builder = Builder(Parts(whole, credentials, problems))
     config = builder.build(gathered.file)
     if config is None:
         raise ConfigError(problems)
     warned = [each.text for each in said if isinstance(each, Warned)]
     warnings = (*gathered.warnings, *warned, *credentials.warnings)
-    return Loaded(config, warnings, (*gathered.notices, *builder.notices), builder.sources)
+    return Loaded(config, warnings, (*gathered.notices, *builder.parts.notices), builder.sources)
 
 
 def from_process(flags: Flags, *, read_secrets: bool = True) -> Loaded:

@@ -14,17 +14,20 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from proxy.config import kinds
-from proxy.config.document import SECTIONS, Section, Settings
+from proxy.config.document import SECTIONS, Settings
 from proxy.config.refusal import choose, closest
+from proxy.config.section import Section
 from proxy.config.tree import Key, Places, Text, Tree
 from proxy.policy.document import Problem
 
 NAMED_LISTS: Final = ("vendors", "clients")
+_KEY_NAMES: Final = ("api_key", "apikey", "key", "token", "secret", "password", "authorization")
 _SECRET_NAMES: Final = {
-    "vendors": ("api_key", "apikey", "key", "token", "secret", "password", "authorization"),
+    "vendors": _KEY_NAMES,
+    "reference": _KEY_NAMES,
     "clients": ("key", "api_key", "apikey", "token", "secret", "password"),
 }
-_SECRET_SETTING: Final = {"vendors": "api_key", "clients": "key"}
+_SECRET_SETTING: Final = {"vendors": "api_key", "reference": "api_key", "clients": "key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +149,16 @@ def _missing_hint(key: Key) -> str:
 
 def _unknown(key: Key, tree: dict[str, Tree]) -> tuple[str, str]:
     """What to say of a name that the schema does not know, which may be a secret written out."""
-    name, top = str(key[-1]), str(key[0])
+    name, section = str(key[-1]), ".".join(part for part in key[:-1] if isinstance(part, str))
     label = label_of(key, tree)
-    if len(key) == 3 and name.lower().replace("-", "_") in _SECRET_NAMES.get(top, ()):
-        setting = _SECRET_SETTING[top]
+    if name.lower().replace("-", "_") in _SECRET_NAMES.get(section, ()):
+        setting = _SECRET_SETTING[section]
         hint = (
             f"put it into a variable and write {setting}_env: ITS_NAME, or into a file and write {setting}_file: PATH"
         )
         return f"{label} would hold the secret itself", hint
     fields = _section(key[:-1]).model_fields
-    elsewhere = [path or "the top level" for path, section in SECTIONS if name in section.model_fields]
+    elsewhere = [path or "the top level" for path, each in SECTIONS if name in each.model_fields]
     if elsewhere and not closest(name, fields):
         return f"{label} does not belong here", f"it is a setting of {' and of '.join(elsewhere)}"
     return f"{label} is not a setting", choose(name, fields)

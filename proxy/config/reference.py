@@ -15,15 +15,17 @@ from typing import Final
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from proxy.config.document import SECTIONS, Section
+from proxy.config.document import SECTIONS
 from proxy.config.kinds import Kind, kind_of
-from proxy.config.sources import PREFIX, Flags
-from proxy.config.values import Address
+from proxy.config.section import Section
+from proxy.config.sources import PREFIX, REFERENCE_KEY, Flags, spelled_flag
+from proxy.config.values import Address, Budget
 
 BEGIN: Final = "<!-- reference: begin -->"
 END: Final = "<!-- reference: end -->"
 
 _UNITS: Final = ((3600, "h"), (60, "m"), (1, "s"))
+_LONG_UNITS: Final = ((86400, "d"), *_UNITS)
 _SIZES: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"), (1, "B"))
 
 
@@ -65,6 +67,8 @@ def _default(field: FieldInfo, kind: Kind | None) -> str:
         return "`none`" if kind and kind.noun == "duration, or `none`" else "unset"
     if kind is None:
         return "unset" if value == () else "as there"
+    if value in ((), {}):
+        return "unset"
     items = value if isinstance(value, tuple) else (value,)
     return ", ".join(f"`{_spelled(item, kind)}`" for item in items)
 
@@ -75,13 +79,21 @@ def _spelled(value: object, kind: Kind) -> str:
         return str(value).lower()
     if isinstance(value, Address):
         return f"{value.host}:{value.port}"
+    if isinstance(value, Budget):
+        return f"{value.amount:g} pairs" if value.clock == "pairs" else _time(value.amount * 3600.0, _LONG_UNITS)
+    if kind.noun == "share":
+        return f"{float(str(value)) * 100:g}%"
     if isinstance(value, float):
-        size, unit = next((size, unit) for size, unit in _UNITS if value % size == 0)
-        return f"{value / size:g}{unit}"
+        return _time(value, _LONG_UNITS if kind.noun == "long duration" else _UNITS)
     if isinstance(value, int) and kind.noun in ("size", "rate"):
         size, unit = next((size, unit) for size, unit in _SIZES if value % size == 0)
         return f"{value // size}{unit}{'/s' if kind.noun == 'rate' else ''}"
     return str(value)
+
+
+def _time(seconds: float, units: tuple[tuple[int, str], ...]) -> str:
+    size, unit = next((size, unit) for size, unit in units if seconds % size == 0)
+    return f"{seconds / size:g}{unit}"
 
 
 def _flags() -> Iterator[str]:
@@ -91,7 +103,7 @@ def _flags() -> Iterator[str]:
     yield "|---|---|---|"
     for name in Flags.__dataclass_fields__:
         target = _TARGETS.get(name, f"`{name}`")
-        yield f"| `--{name}` | `{PREFIX}{name.upper()}` | {target} |"
+        yield f"| `{spelled_flag(name)}` | `{PREFIX}{name.upper()}` | {target} |"
     yield ""
 
 
@@ -99,6 +111,8 @@ _TARGETS: Final = {
     "config": "the file to read",
     "vendor": "`vendors`: this one URL",
     "profile": "the profile of the vendor of `--vendor`",
+    "reference": f"`reference`: this one URL, with the key in `{REFERENCE_KEY}`",
+    "mirror_fraction": "`mirror.fraction`",
 }
 
 if __name__ == "__main__":

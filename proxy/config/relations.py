@@ -1,58 +1,19 @@
 """The rules that need more than one setting: RULES, in the order in which they are reported.
 
-Not here: rules of one value (kinds.py) and of files and variables (credentials.py, build.py). Invariant: a rule never
-judges a setting that was refused already (`damaged`), so one mistake gives one problem.
+Here: the data plane's; relations_scoring.py holds those of shadow scoring. Not here: rules of one value (kinds.py) and
+of files and variables (credentials.py, build.py). Invariant: a rule never judges a setting that was refused already
+(`damaged`), so one mistake gives one problem.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Final
 
 from proxy.config.addresses import is_loopback, is_private
-from proxy.config.document import ClientSettings, Settings, VendorSettings
-from proxy.config.tree import Key, Place, Places
-from proxy.policy.document import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """Something that works, and that somebody should know."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """Settings, where they were written, and which of them lost a part."""
-
-    settings: Settings
-    places: Places
-    vendor_keys: tuple[Key, ...]
-    client_keys: tuple[Key, ...]
-    damaged: frozenset[str]
-
-    def vendors(self) -> Iterator[tuple[Key, VendorSettings]]:
-        """Each vendor and its key in the tree."""
-        return zip(self.vendor_keys, self.settings.vendors, strict=True)
-
-    def clients(self) -> Iterator[tuple[Key, ClientSettings]]:
-        """Each client and its key in the tree."""
-        return zip(self.client_keys, self.settings.clients, strict=True)
-
-    def at(self, key: Key, *names: str) -> Place:
-        """The place of the first of `names` that was written, or of the entry itself."""
-        written = (name for name in names if (*key, name) in self.places.by_key)
-        return self.places[(*key, *([first] if (first := next(written, None)) else []))]
-
-
-Said: TypeAlias = Iterator[Problem | Warned]
-
-
-def holds_key(vendor: VendorSettings) -> bool:
-    """Whether a key of ours goes to the vendor, and not the client's credential."""
-    return vendor.api_key_env is not None or vendor.api_key_file is not None
+from proxy.config.document import Settings
+from proxy.config.relations_scoring import SCORING_RULES
+from proxy.config.whole import Said, Warned, Whole, holds_key
 
 
 def _there_is_a_vendor(whole: Whole) -> Said:
@@ -74,21 +35,23 @@ def _names_are_unique(whole: Whole) -> Said:
 
 
 def _plain_http_stays_inside(whole: Whole) -> Said:
-    for key, vendor in whole.vendors():
-        if vendor.url.scheme == "http" and not is_private(vendor.url.host) and not vendor.allow_plain_http:
+    for key, label, endpoint in whole.endpoints():
+        host = endpoint.url.host
+        if endpoint.url.scheme == "http" and not is_private(host) and not endpoint.allow_plain_http:
             yield whole.at(key, "url").problem(
-                f"vendors.{vendor.name}.url: plain http to {vendor.url.host} would show keys and texts on the way",
+                f"{label}.url: plain http to {host} would show keys and texts on the way",
                 "write https://, or allow_plain_http: true if the way is safe",
             )
 
 
 def _one_credential_each(whole: Whole) -> Said:
-    for key, vendor in whole.vendors():
-        label = f"vendors.{vendor.name}"
-        if vendor.api_key_env is not None and vendor.api_key_file is not None:
+    for key, label, endpoint in whole.endpoints():
+        if endpoint.api_key_env is not None and endpoint.api_key_file is not None:
             yield whole.at(key, "api_key_file").problem(
                 f"{label}: the key is given twice, by api_key_env and api_key_file", "keep one of them"
             )
+    for key, vendor in whole.vendors():
+        label = f"vendors.{vendor.name}"
         if vendor.credentials == "pass" and holds_key(vendor):
             yield whole.at(key, "credentials").problem(
                 f"{label}: credentials: pass contradicts the key given beside it",
@@ -193,4 +156,5 @@ RULES: Final[tuple[Callable[[Whole], Said], ...]] = (
     _addresses_differ,
     _admin_is_private,
     _a_body_fits,
+    *SCORING_RULES,
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from proxy.config.refusal import closest
-from proxy.config.tree import Place, Places, Text, Tree, read_tree
+from proxy.config.tree import Key, Place, Places, Text, Tree, read_tree
 from proxy.policy.document import Problem
 
 ReadText: TypeAlias = Callable[[Path], str]
@@ -20,6 +20,11 @@ ReadText: TypeAlias = Callable[[Path], str]
 
 DEFAULT_FILE: Final = Path("paramwall.yaml")
 PREFIX: Final = "PARAMWALL_"
+REFERENCE_KEY: Final = f"{PREFIX}REFERENCE_KEY"
+"""Variable with the key of the reference that a flag or a variable names."""
+
+_PATHS: Final[dict[str, Key]] = {"vendor": ("vendors",), "mirror_fraction": ("mirror", "fraction")}
+"""Where in the tree a flag's text goes, when not to the setting of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,14 @@ class Flags:
     admin: str | None = None
     workers: str | None = None
     profile: str | None = None
+    reference: str | None = None
+    state_dir: str | None = None
+    mirror_fraction: str | None = None
+
+
+def spelled_flag(name: str) -> str:
+    """A flag as it is written on the command line."""
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +73,17 @@ def gather(flags: Flags, environ: Mapping[str, str], read_text: ReadText, proble
     for name, (text, place) in said.items():
         if name in ("config", "profile"):
             continue
-        key = "vendors" if name == "vendor" else name
-        places.by_key = {old: at for old, at in places.by_key.items() if old[:1] != (key,)}
-        places.by_key[(key,)] = place
-        if name == "vendor" and "vendors" in tree:
-            notices.append(f"{place.source} replaces the vendors of {path}")
-        tree[key] = [_vendor(text, said, places)] if name == "vendor" else text
+        key = _PATHS.get(name, (name,))
+        places.by_key = {old: at for old, at in places.by_key.items() if old[: len(key)] != key}
+        places.by_key[key] = place
+        if name in ("vendor", "reference") and key[0] in tree:
+            notices.append(f"{place.source} replaces the {key[0]} of {path}")
+        value: Tree = text
+        if name == "vendor":
+            value = [_vendor(text, said, places)]
+        elif name == "reference":
+            value = _reference(text, environ)
+        _put(tree, key, value)
     if "profile" in said and "vendor" not in said:
         where = said["profile"][1]
         problems.append(where.problem("it says how the vendor of --vendor spells things", "give --vendor URL with it"))
@@ -80,13 +98,31 @@ def _vendor(url: Text, said: Mapping[str, tuple[Text, Place]], places: Places) -
     return entry
 
 
+def _reference(url: Text, environ: Mapping[str, str]) -> dict[str, Tree]:
+    """The reference that a flag or a variable names; no key of the file goes to it."""
+    return {"url": url, **({"api_key_env": Text(REFERENCE_KEY)} if environ.get(REFERENCE_KEY) else {})}
+
+
+def _put(tree: dict[str, Tree], key: Key, value: Tree) -> None:
+    """Set what is at `key`. A part of the way that should be a section and is none is left for the schema to refuse."""
+    *sections, name = (str(part) for part in key)
+    for section in sections:
+        inner = tree.get(section)
+        if inner is None or (isinstance(inner, Text) and not inner):
+            tree[section] = inner = {}
+        if not isinstance(inner, dict):
+            return
+        tree = inner
+    tree[name] = value
+
+
 def _said(flags: Flags, environ: Mapping[str, str]) -> list[tuple[str, tuple[Text, Place]]]:
     found: list[tuple[str, tuple[Text, Place]]] = []
     for field in fields(flags):
         flag: str | None = getattr(flags, field.name)
         variable = f"{PREFIX}{field.name.upper()}"
         if flag is not None:
-            found.append((field.name, (Text(flag), Place(f"--{field.name}"))))
+            found.append((field.name, (Text(flag), Place(spelled_flag(field.name)))))
         elif environ.get(variable):
             found.append((field.name, (Text(environ[variable]), Place(variable))))
     return found
@@ -123,7 +159,7 @@ def reason(error: OSError | UnicodeDecodeError) -> str:
 
 def _mistyped(environ: Mapping[str, str]) -> list[str]:
     """Variables that look like a setting with a typing error. Others with the prefix are somebody's own."""
-    known = {field.name.upper() for field in fields(Flags)}
+    known = {*(field.name.upper() for field in fields(Flags)), REFERENCE_KEY.removeprefix(PREFIX)}
     found = []
     for variable in sorted(environ):
         name = variable.removeprefix(PREFIX)

@@ -17,7 +17,7 @@ from proxy.config.tree import Text
 from proxy.config.values import Address
 
 ADDRESS_HINT: Final = "write HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080"
-URL_HINT: Final = "write the vendor's base URL, as in https://api.moonshot.ai/v1"
+URL_HINT: Final = "write the base URL, as in https://api.moonshot.ai/v1"
 TUNNEL_HINT: Final = "write http://HOST:PORT, or environment to take HTTPS_PROXY"
 
 ENVIRONMENT: Final = "environment"
@@ -31,7 +31,7 @@ _DEFAULT_PORT: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class VendorUrl:
-    """The base URL of a vendor. `path` ends in /v1, without a slash after it."""
+    """The base URL of a vendor or of the reference. `path` ends in /v1, without a slash after it."""
 
     scheme: str
     host: str
@@ -68,7 +68,7 @@ def vendor_url(text: Text) -> VendorUrl:
     if "@" in parts.netloc:
         raise Refused("the URL holds a user name or a password", "put the credential into api_key_env or api_key_file")
     if "?" in text or "#" in text:
-        raise Refused("the URL holds a query or a fragment", f"{URL_HINT}; a query is never sent to a vendor")
+        raise Refused("the URL holds a query or a fragment", f"{URL_HINT}; a query is never sent")
     host = _host(parts, text, URL_HINT)
     why = forbidden(host)
     if why:

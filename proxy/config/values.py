@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from proxy.contract.profile import Profile
 from proxy.policy.decide import Plan
@@ -56,6 +57,10 @@ class Timeouts:
     total_s: float | None = None
 
 
+REFERENCE_TIMEOUTS: Final = Timeouts(10.0, 600.0, 300.0, 900.0)
+"""Nobody waits for the reference, so it gets less time than a vendor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen; port 0 lets the system choose."""
@@ -90,15 +95,20 @@ class Vendor:
     proxy's password."""
     retry_reused: bool = False
     """One retry on a reused connection that closed before a single byte of answer."""
+    mirror: bool = True
+    """Whether this vendor's traffic may be mirrored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A named client, known by the SHA-256 of its key. `max_in_flight` is per worker, already divided."""
+    """A named client, known by the SHA-256 of its key. `max_in_flight` is per worker, already divided; `mirror` False:
+    its requests never go to the reference.
+    """
 
     name: str
     key_sha256: bytes = field(repr=False)
     max_in_flight: int | None = None
+    mirror: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,105 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """The endpoint trusted as truth. `name` is its host, with the port where it is not the usual one.
+
+    `model` is the name sent. `api_key` None: no credential is sent; a client's never is. `plan` is the policy, strict,
+    in the reference's spelling: it says what the reference would refuse and how it is told the mode. `max_in_flight`
+    is the total, for there is one scorer.
+    """
+
+    name: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    profile: Profile
+    model: str
+    plan: Plan
+    api_key: Secret | None = None
+    timeouts: Timeouts = REFERENCE_TIMEOUTS
+    max_in_flight: int = 8
+    ca_file: str | None = None
+    tunnel: str | None = field(default=None, repr=False)
+    """URL of an HTTP proxy to reach the reference through (CONNECT). It may hold that proxy's password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """How much goes to the reference; means nothing without one. Shares are 0 to 1, sizes in bytes, times in seconds.
+
+    `raised_fraction` (never below `fraction`) holds while a vendor is in `warn`; `second_answer` is the share of pairs
+    that get a second reference answer while it is not. The budgets hold for all requests to the reference together.
+    A pair that is not complete `pair_deadline_s` after its admission is given up. `allow_opt_out`: the request header
+    `x-paramwall-mirror: off` is obeyed.
+    """
+
+    fraction: float = 0.01
+    raised_fraction: float = 0.1
+    second_answer: float = 0.2
+    requests_per_minute: int = 60
+    tokens_per_minute: int = 500_000
+    requests_per_day: int = 5000
+    tokens_per_day: int = 20_000_000
+    pair_deadline_s: float = 900.0
+    max_body_bytes: int = 4 * 1024**2
+    allow_opt_out: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """`fraction` is the share of answers that are checked, 0 to 1; 0 here, so that a Config made in code starts no
+    scorer (a file's default is 1). `tokenizer_file` holds tiktoken ranks. `outbox_bytes` is what may wait for the
+    scorer in each worker.
+    """
+
+    fraction: float = 0.0
+    tokenizer_file: str | None = None
+    outbox_bytes: int = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One false alarm per this much over the whole fleet: `clock` is "hours" or "pairs", `amount` how many of them."""
+
+    clock: str = "hours"
+    amount: float = 2160.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """`tolerance` overrides those of the signals, by name. `window_s` is how far back the effect is measured; a vendor
+    with fewer than `enough` pairs in it is inconclusive.
+    """
+
+    budget: Budget = Budget()
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    window_s: float = 86400.0
+    enough: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How old and how large the log may become: seconds and bytes."""
+
+    age_s: float = 90 * 86400.0
+    size_bytes: int = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Which bodies are kept: "off", "disagreements" or "all"; for how long (seconds), up to what size (bytes), and what
+    is struck out of them first (regular expressions that compile and never match an empty text).
+    """
+
+    bodies: str = "off"
+    size_bytes: int = 256 * 1024**2
+    age_s: float = 14 * 86400.0
+    redact: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration. The first vendor answers `/v1/...`; each answers `/vendors/<name>/v1/...`. `hash` is 8
     hex digits over all but secrets.
@@ -142,3 +251,16 @@ class Config:
     drain_grace_s: float = 1.0
     watched: tuple[str, ...] = ()
     """Files whose change means a reload: the configuration, the policies, the key files."""
+    reference: Reference | None = None
+    mirror: Mirror = Mirror()
+    signals: Signals = Signals()
+    drift: Drift = Drift()
+    retention: Retention = Retention()
+    evidence: Evidence = Evidence()
+    state_dir: str | None = None
+    """Folder of the log; None: the log is kept in memory."""
+
+    @property
+    def scoring(self) -> bool:
+        """Whether there is anything for a scorer to do."""
+        return self.signals.fraction > 0 or self.reference is not None

@@ -1,20 +1,39 @@
-"""Exchange: one request, its answer and its timings, as the wire hands them to the tap when all is over.
+"""What crosses from a worker to the scorer, and back.
 
-Not here: pairs and the record that crosses to the scorer. Invariant: values only; nothing in an Exchange refers to a
-connection, and no credential is in it.
+Here: the frames as values, their encoding, and the version of both. Not here: the socket (shadow/outbox.py,
+scorer/inbox.py). Invariants: no credential is in a frame; a long member of requests (their tools) crosses once on each
+connection and is named by its key from then on; a frame of another version is never guessed at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
-from proxy.contract.mode import Mode
+import msgspec
+
+VERSION: Final = 1
+"""Of the frames below. Both sides say it first."""
+LENGTH_BYTES: Final = 4
+MAX_FRAME_BYTES: Final = 128 * 1024 * 1024
+
+ASKED_MEMBERS: Final = (
+    "model",
+    "stream",
+    "stream_options",
+    "tool_choice",
+    "max_tokens",
+    "max_completion_tokens",
+    "logprobs",
+)
+"""The small members of a request by which its answer is judged."""
+LONG_MEMBERS: Final = ("tools", "response_format")
+"""Those that may be long, and are often the same."""
+LONGEST_ASKED: Final = 4096
+"""Bytes of a small member; a longer one is left out, as if it had not been sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(msgspec.Struct, frozen=True, array_like=True):
     """Seconds on the monotonic clock, all relative to the first moment the request was known; None: it never came to
     that.
     """
@@ -26,24 +45,17 @@ class Timings:
     worst_gap_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One finished exchange.
+class Exchange(msgspec.Struct, frozen=True, array_like=True):
+    """One finished exchange, as the wire hands it over after the client has its last byte.
 
-    `body` is what left for the vendor (b"" when nothing did); `answer` the head and the tail of the vendor's body,
-    `answer_bytes` its true length, so the answer is whole exactly when `len(answer) == answer_bytes`. `outcome` is a
-    value of metrics.OUTCOMES.
+    `outcome` is a value of metrics.worker.OUTCOMES; `upstream` one of UPSTREAM_OUTCOMES, or "none" when nothing was
+    sent to the vendor. `status` is the vendor's, 0 without an answer. `answer` is what was not handed over in parts, so
+    that all parts and it are the vendor's body of `answer_bytes` bytes; it is b"" for an error, which may show a key.
     """
 
-    request_id: str
-    vendor: str
-    route: str
-    policy: str
-    mode: Mode
-    stream: bool
     outcome: str
+    upstream: str
     status: int
-    body: bytes
     answer: bytes
     answer_bytes: int
     content_type: str
@@ -51,5 +63,89 @@ class Exchange:
     timings: Timings
 
 
-Tap: TypeAlias = Callable[[Exchange], None]
-"""Called once for every exchange, after the client has its last byte. It must return at once and never raise."""
+NOTHING: Final = Exchange("", "none", 0, b"", 0, "", "", Timings(None, None, None, 0.0, 0.0))
+"""Of an exchange that has only begun."""
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The first frame of a worker."""
+
+    version: int
+    pid: int
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A long member, to be named by its key on this connection. Keys are never used again for something else."""
+
+    key: int
+    data: bytes
+
+
+class Admitted(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A request that is to be mirrored, sent before its answer is known. `body` is what left for the vendor."""
+
+    id: str
+    vendor: str
+    policy: str
+    mode: str
+    body: bytes
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A piece of an answer that is still coming."""
+
+    id: str
+    data: bytes
+
+
+class Finished(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """An exchange that is over. `asked` holds raw JSON by member, `contents` keys of Content by member. `whole` False:
+    a part of the answer was dropped on its way, so it says nothing about the vendor. `keep` False: its client wants it
+    shown to nobody, so it is not kept as evidence either. A key of 0 means that the member was there but did not cross.
+    """
+
+    id: str
+    vendor: str
+    policy: str
+    mode: str
+    mirrored: bool
+    checked: bool
+    whole: bool
+    keep: bool
+    asked: dict[str, bytes]
+    contents: dict[str, int]
+    exchange: Exchange
+
+
+class Rates(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What the scorer wants: the share of conversations to mirror by vendor, and the key of the hash that chooses them
+    (the same for all workers, kept over restarts, so a conversation stays in or out).
+    """
+
+    version: int
+    salt: bytes
+    fractions: Mapping[str, float]
+
+
+Frame: TypeAlias = Hello | Content | Admitted | Part | Finished
+"""From a worker to the scorer."""
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_frames: Final[msgspec.msgpack.Decoder[Frame]] = msgspec.msgpack.Decoder(Frame)
+_rates: Final = msgspec.msgpack.Decoder(Rates)
+
+
+def encode(frame: Frame | Rates) -> bytes:
+    """The frame with its length before it, big-endian."""
+    text = _encoder.encode(frame)
+    return len(text).to_bytes(LENGTH_BYTES, "big") + text
+
+
+def decode(text: bytes) -> Frame:
+    """A worker's frame without its length. Raises msgspec.DecodeError or ValidationError."""
+    return _frames.decode(text)
+
+
+def decode_rates(text: bytes) -> Rates:
+    """The scorer's frame without its length. Raises as `decode` does."""
+    return _rates.decode(text)

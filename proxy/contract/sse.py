@@ -1,20 +1,20 @@
 """Incremental decoder of server-sent events: bytes in, events out (WHATWG HTML, section 9.2.6).
 
-Not here: what an event of a chat completion means (answer.py). Invariant: any split of the same bytes gives the same
+Not here: what an event of a chat completion means (chunk.py). Invariant: any split of the same bytes gives the same
 events with the same offsets; a stream that ends within an event gives no event for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An event larger than this is dropped; a whole tool call in one chunk stays far below."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One dispatched event. `end` is the offset just past the CR or LF that ends its blank line (a CR may be the last
     byte there is), in bytes from the start of the stream.
     """
@@ -26,11 +26,14 @@ class Event:
 
 
 class EventDecoder:
-    """Feed it what arrives; it returns the events that became whole. `offset` is where the first byte fed stands."""
+    """Feed it what arrives; it returns the events that became whole. `offset` is where the first byte fed stands;
+    `dropped` counts the events that were too large.
+    """
 
-    __slots__ = ("_after_cr", "_data", "_first", "_id", "_line", "_name", "_offset", "_size", "_too_long")
+    __slots__ = ("_after_cr", "_data", "_first", "_id", "_line", "_name", "_offset", "_size", "_too_long", "dropped")
 
     def __init__(self, offset: int = 0) -> None:
+        self.dropped = 0
         self._offset = offset
         self._line = bytearray()
         self._data: list[bytes] = []
@@ -45,7 +48,12 @@ class EventDecoder:
         """The events completed by `received`."""
         events: list[Event] = []
         position = 0
+        plain = b"\r" not in received
         while position < len(received):
+            if plain and not (self._line or self._size or self._name or self._after_cr or self._too_long):
+                position = self._take_plain(received, position, events)
+                if position == len(received):
+                    break
             if self._after_cr:
                 self._after_cr = False
                 if received[position] == 0x0A:
@@ -66,6 +74,21 @@ class EventDecoder:
                 events.append(event)
         return events
 
+    def _take_plain(self, received: bytes, position: int, events: list[Event]) -> int:
+        """Take as many events as there are of the form nearly all have, one line of data, in a quarter of the time;
+        return where they end.
+        """
+        start = position
+        while received.startswith(b"data: ", position):
+            end = received.find(b"\n", position)
+            if end < 0 or not received.startswith(b"\n", end + 1) or end - position > MAX_EVENT_BYTES:
+                break
+            self._first = False
+            events.append(Event(received[position + 6 : end], self._offset + end + 2 - start, b"", self._id))
+            position = end + 2
+        self._offset += position - start
+        return position
+
     def _keep(self, piece: bytes) -> None:
         if self._too_long or len(self._line) + len(piece) > MAX_EVENT_BYTES:
             self._too_long = True
@@ -76,7 +99,7 @@ class EventDecoder:
     def _take_line(self) -> Event | None:
         if self._too_long:
             self._too_long = False
-            self._size = MAX_EVENT_BYTES + 1
+            self._size = MAX_EVENT_BYTES + 2
             return None
         line = bytes(self._line)
         self._line.clear()
@@ -88,8 +111,8 @@ class EventDecoder:
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
-            self._size += len(value)
-            if self._size <= MAX_EVENT_BYTES:
+            self._size += len(value) + 1
+            if self._size <= MAX_EVENT_BYTES + 1:
                 self._data.append(value)
         elif field == b"event":
             self._name = value
@@ -98,8 +121,9 @@ class EventDecoder:
         return None
 
     def _dispatch(self) -> Event | None:
-        data, name, too_large = self._data, self._name, self._size > MAX_EVENT_BYTES
+        data, name, too_large = self._data, self._name, self._size > MAX_EVENT_BYTES + 1
         self._data, self._name, self._size = [], b"", 0
+        self.dropped += too_large
         if not data or too_large:
             return None
         return Event(b"\n".join(data), self._offset, name, self._id)

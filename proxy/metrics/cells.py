@@ -82,6 +82,10 @@ class Counters(_Family):
         self._cells: dict[tuple[str, ...], Cell] = {}
         super().__init__(name, text, labels, registry)
 
+    def clear(self) -> None:
+        """Forget all children (gauges only: a counter must not go back)."""
+        self._cells.clear()
+
     def labels(self, *values: str) -> Cell:
         """The child of these label values, made on first use."""
         cell = self._cells.get(values)

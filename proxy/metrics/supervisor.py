@@ -18,7 +18,7 @@ RESTART_REASONS: Final = ("killed", "exited", "never_ready", "stuck", "rolling")
 """Why a worker was replaced: ended by a signal it did not get from us; ended by itself; ended before it accepted; did
 not answer for too long; asked for by a rolling restart or by a configuration it could not take over.
 """
-ROLES: Final = ("supervisor", "worker")
+ROLES: Final = ("supervisor", "worker", "scorer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,27 @@ class ProcessCollector(Collector):
         yield from (cpu, resident, fds)
 
 
+class CrewMetrics:
+    """What is counted of the processes of one kind, "worker" or "scorer"."""
+
+    def __init__(self, kind: str, does: str, registry: CollectorRegistry) -> None:
+        self.serving = Gauge(f"paramwall_{kind}s", f"Processes of this kind that {does}.", registry=registry)
+        self._restarts = Counter(
+            f"paramwall_{kind}_restarts", "Processes replaced, by reason.", ("reason",), registry=registry
+        )
+        self.reports_missed = Counter(
+            f"paramwall_{kind}_reports_missed",
+            "Times a process did not report within a second; its last known numbers stood in.",
+            registry=registry,
+        )
+        for reason in RESTART_REASONS:
+            self._restarts.labels(reason)
+
+    def restarted(self, reason: str) -> None:
+        """Count one replacement; `reason` is one of RESTART_REASONS."""
+        self._restarts.labels(reason).inc()
+
+
 class SupervisorMetrics:
     """The supervisor's families in one registry; the merged families of the workers join it as a collector."""
 
@@ -79,19 +100,10 @@ class SupervisorMetrics:
             registry=registry,
         )
         self.start_time = Gauge("paramwall_start_time_seconds", "When the supervisor started.", registry=registry)
-        self.workers = Gauge("paramwall_workers", "Workers that accept connections.", registry=registry)
-        self._restarts = Counter(
-            "paramwall_worker_restarts", "Workers replaced, by reason.", ("reason",), registry=registry
-        )
-        self.reports_missed = Counter(
-            "paramwall_worker_reports_missed",
-            "Times a worker did not report within a second; its last known numbers stood in.",
-            registry=registry,
-        )
+        self.workers = CrewMetrics("worker", "accept connections", registry)
+        self.scorers = CrewMetrics("scorer", "look at answers", registry)
         self.processes = ProcessCollector()
         registry.register(self.processes)
-        for reason in RESTART_REASONS:
-            self._restarts.labels(reason)
 
     def build(self, version: str, revision: str, python: str) -> None:
         """State what runs; `revision` is empty when it is not known."""
@@ -107,7 +119,3 @@ class SupervisorMetrics:
     def load_failed(self) -> None:
         """A configuration could not be loaded; the former one stays in use."""
         self.reload_successful.set(0)
-
-    def restarted(self, reason: str) -> None:
-        """Count one replacement; `reason` is one of RESTART_REASONS."""
-        self._restarts.labels(reason).inc()

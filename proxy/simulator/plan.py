@@ -30,6 +30,8 @@ LENGTH: Final = "length"
 TOOL_CALLS: Final = "tool_calls"
 SHORTEST: Final = 4
 LONGEST: Final = 8000
+MEAN_CHANCE: Final = 0.5
+"""The mean of Beta(1/3, 1/3), at every temperature."""
 AFTER_RESULT: Final = 0.3
 """How much less likely a further call is once a tool has answered."""
 SECOND_CALL: Final = 0.2
@@ -117,7 +119,7 @@ def cut_to(choice: Choice, budget: int) -> Choice:
 def _choice(request: ChatRequest, lengths: Lengths, tool_rate: float | None, draw: Random) -> Choice:
     reasoning = None
     if request.mode is Mode.THINKING:
-        reasoning = _text(request, "reasoning", lengths.reasoning, draw)
+        reasoning = _text(request, "reasoning", lengths.reasoning, request.habits.reasoning, draw)
     tools = _called_tools(request, tool_rate, draw)
     if tools:
         first = _calls_so_far(request.messages)
@@ -131,17 +133,17 @@ def _content(request: ChatRequest, lengths: Lengths, draw: Random) -> tuple[str,
     if request.json_schema is not None:
         schema = request.json_schema if isinstance(request.json_schema, dict) else None
         return pieces_of(orjson.dumps(draw_value(schema, draw)).decode())
-    pieces = _text(request, "content", lengths.content, draw)
+    pieces = _text(request, "content", lengths.content, request.habits.content, draw)
     return _before_stop((*pieces, "."), request.stop)
 
 
-def _text(request: ChatRequest, field: str, length: Lognormal, draw: Random) -> tuple[str, ...]:
+def _text(request: ChatRequest, field: str, length: Lognormal, factor: float, draw: Random) -> tuple[str, ...]:
     key = request.key ^ hash_of(field)
     by_prompt = Random(key).gauss()  # noqa: S311  (a simulator's dice, not a secret)
     by_draw = draw.gauss() if request.sampling.temperature > 0 else 0.0
-    drawn = length.median * math.exp(length.sigma * (by_prompt + by_draw) / math.sqrt(2))
+    drawn = factor * length.median * math.exp(length.sigma * (by_prompt + by_draw) / math.sqrt(2))
     count = min(max(round(drawn), SHORTEST), LONGEST)
-    return tuple(draw_words(key, count, request.sampling, draw))
+    return tuple(draw_words(key ^ request.habits.weights, count, request.sampling, draw))
 
 
 def hash_of(field: str) -> int:
@@ -174,24 +176,39 @@ def _called_tools(request: ChatRequest, tool_rate: float | None, draw: Random) -
         function = choice.get("function")
         wanted = function.get("name") if isinstance(function, dict) else None
         return [tool for tool in request.tools if tool["function"]["name"] == wanted][:1]
-    if choice != "required" and draw.random() >= _chance_of_call(request, tool_rate):
-        return []
+    if choice != "required":
+        wants = draw.random() < _chance_of_call(request, tool_rate)
+        if wants == request.habits.opposite:
+            return []
     by_prompt = Random(request.key ^ hash_of("tool"))  # noqa: S311
     favourite = by_prompt.choice(request.tools)
     picked = [favourite if draw.random() < 0.8 else draw.choice(request.tools)]
     if request.members.get("parallel_tool_calls") is not False and draw.random() < SECOND_CALL:
         picked.append(draw.choice(request.tools))
-    return picked
+    return [_another(tool, request.tools, draw) for tool in picked] if request.habits.other_tool else picked
+
+
+def _another(tool: Any, tools: Sequence[Any], draw: Random) -> Any:  # noqa: ANN401  (JSON as it came)
+    others = [each for each in tools if each["function"]["name"] != tool["function"]["name"]]
+    return draw.choice(others) if others else tool
 
 
 def _chance_of_call(request: ChatRequest, tool_rate: float | None) -> float:
     share = 1.0 if request.generation_prompt else WITHOUT_GENERATION_PROMPT
     if tool_rate is not None:
-        return 0.0 if request.after_tool_result else tool_rate * share
+        return 0.0 if request.after_tool_result else _shifted(tool_rate, tool_rate, request.habits.calls) * share
     by_prompt = Random(request.key ^ hash_of("call")).betavariate(1 / 3, 1 / 3)  # noqa: S311
     if request.after_tool_result:
         by_prompt *= AFTER_RESULT
-    return sharpen(by_prompt, request.sampling.temperature) * share
+    sharp = sharpen(by_prompt, request.sampling.temperature)
+    return _shifted(sharp, MEAN_CHANCE, request.habits.calls) * share
+
+
+def _shifted(chance: float, mean: float, by: float) -> float:
+    """The chance, moved so that the mean of chances whose mean is `mean` moves by `by`, while all stay in 0..1."""
+    if by < 0:
+        return chance * max(1.0 + by / mean, 0.0) if mean else chance
+    return chance + (1.0 - chance) * min(by / (1.0 - mean), 1.0) if mean < 1 else chance
 
 
 def _calls_so_far(messages: Sequence[Any]) -> int:

@@ -29,6 +29,23 @@ Members = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """How the host's ways differ from the model's own; only faults set them.
+
+    `reasoning` and `content` multiply the lengths. `calls` is added to the mean chance of a tool call (-1..1).
+    `opposite`: it calls a tool where the model would not, and the other way round. `other_tool`: it calls another
+    declared tool than the model would. `weights` other than 0 is another model: other words, equal chances and lengths.
+    """
+
+    reasoning: float = 1.0
+    content: float = 1.0
+    calls: float = 0.0
+    opposite: bool = False
+    other_tool: bool = False
+    weights: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One chat request as understood. `asked` is the mode the client asked for, `mode` the one the host answers in;
     only a fault makes them differ. `accepts_anything`: the host does not check parameters. `members` is the whole body.
@@ -49,6 +66,9 @@ class ChatRequest:
     accepts_anything: bool = False
     generation_prompt: bool = True
     """Whether the prompt ends with what makes the assistant speak."""
+    template_tokens: int = 0
+    """What the host's chat template has more than the model's."""
+    habits: Habits = Habits()
     json_schema: Any = None
     """What response_format demands of the content: a JSON schema, True for any JSON, None for text."""
     stop: tuple[str, ...] = ()
@@ -56,7 +76,7 @@ class ChatRequest:
     @property
     def prompt_tokens(self) -> int:
         """The documented estimate (tokens.py) over messages and tools."""
-        whole = count_prompt(self.messages, self.tools, keep_reasoning=self.keep_reasoning)
+        whole = count_prompt(self.messages, self.tools, keep_reasoning=self.keep_reasoning) + self.template_tokens
         return whole if self.generation_prompt else whole - GENERATION_PROMPT
 
     @property

@@ -25,6 +25,10 @@ CONTEXTS: Final = 64
 LEANING: Final = 2.0
 """Half-width, in logits, of what a context adds to or takes from a word."""
 MAX_TEMPERATURE: Final = 5.0
+_STRIDE: Final = 0x9E3779B97F4A7C15
+_MIX: Final = 0xBF58476D1CE4E5B9
+"""Odd constants of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014)."""
+_WORD: Final = 0xFFFFFFFFFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The nucleus of one state: words, their classes, and running sums of their weights."""
+    """The nucleus of one state: words as they are spelled there, their classes, and running sums of their weights."""
 
     words: tuple[str, ...]
     classes: tuple[str, ...]
     sums: tuple[float, ...]
+    mass: float
+    """The last of the sums."""
+    last: int
+    """The index of the last word."""
 
 
 def prompt_key(text: bytes) -> int:
@@ -51,16 +59,17 @@ def prompt_key(text: bytes) -> int:
 
 def draw_words(key: int, count: int, sampling: Sampling, draw: Random) -> list[str]:
     """`count` pieces of text, one token each; joined they read as sentences that start with a capital letter."""
-    temperature = min(max(sampling.temperature, 0.0), MAX_TEMPERATURE)
-    top_p = min(max(sampling.top_p, 0.0), 1.0)
-    pieces: list[str] = []
-    last = START
+    model = _model(min(max(sampling.temperature, 0.0), MAX_TEMPERATURE), min(max(sampling.top_p, 0.0), 1.0))
+    random, pieces, last = draw.random, list[str](), START
     for position in range(count):
-        table = _table(last, _context(key, position), temperature, top_p)
-        at = bisect_right(table.sums, draw.random() * table.sums[-1]) if len(table.sums) > 1 else 0
-        at = min(at, len(table.words) - 1)
-        pieces.append(_spelled(table.words[at], table.classes[at], last, first=position == 0))
+        mixed = (key ^ position * _STRIDE) * _MIX & _WORD
+        state = (last, (mixed ^ mixed >> 31) % CONTEXTS)
+        table = model.get(state) or model.setdefault(state, _table(*state, model))
+        at = bisect_right(table.sums, random() * table.mass, 0, table.last) if table.last else 0
+        pieces.append(table.words[at])
         last = table.classes[at]
+    if pieces:
+        pieces[0] = pieces[0].lstrip()
     return pieces
 
 
@@ -74,13 +83,22 @@ def sharpen(probability: float, temperature: float) -> float:
     return 1.0 / (1.0 + math.exp(-min(max(logit, -700.0), 700.0)))
 
 
-def _context(key: int, position: int) -> int:
-    mixed = (key ^ (position * 0x9E3779B97F4A7C15)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-    return (mixed ^ mixed >> 31) % CONTEXTS
+class _Model(dict[tuple[str, int], _Table]):
+    """The tables of one temperature and top_p, by the class of the last word and the context, made when needed."""
+
+    def __init__(self, temperature: float, top_p: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.top_p = top_p
 
 
-@lru_cache(maxsize=4096)
-def _table(last: str, context: int, temperature: float, top_p: float) -> _Table:
+@lru_cache(maxsize=16)
+def _model(temperature: float, top_p: float) -> _Model:
+    return _Model(temperature, top_p)
+
+
+def _table(last: str, context: int, model: _Model) -> _Table:
+    temperature, top_p = model.temperature, model.top_p
     logits = _logits(last, context)
     logits.sort(key=lambda entry: -entry[0])
     if temperature == 0.0 or top_p == 0.0:
@@ -96,7 +114,8 @@ def _table(last: str, context: int, temperature: float, top_p: float) -> _Table:
         if running >= top_p * whole:
             break
     kept = logits[: len(sums)]
-    return _Table(tuple(word for _, word, _ in kept), tuple(kind for _, _, kind in kept), tuple(sums))
+    words = tuple(_spelled(word, kind, last) for _, word, kind in kept)
+    return _Table(words, tuple(kind for _, _, kind in kept), tuple(sums), sums[-1], len(sums) - 1)
 
 
 def _logits(last: str, context: int) -> list[tuple[float, str, str]]:
@@ -112,8 +131,7 @@ def _logits(last: str, context: int) -> list[tuple[float, str, str]]:
     return entries
 
 
-def _spelled(word: str, kind: str, last: str, *, first: bool) -> str:
+def _spelled(word: str, kind: str, last: str) -> str:
     if kind in ("comma", "stop"):
         return word
-    shown = word.capitalize() if last == START else word
-    return shown if first else f" {shown}"
+    return f" {word.capitalize()}" if last == START else f" {word}"

@@ -101,9 +101,9 @@ def answer_sending(plan: Plan, request: ChatRequest, imprint: Imprint, pace: Pac
             200, _completion(plan, imprint), after_s=first_s + sum(pace.gap_s(imprint.draw) for _ in range(tokens))
         )
     steps: list[Step] = []
-    for chunk in _chunks(plan, request, imprint):
+    for data in _events(plan, request, imprint):
         after_s = pace.gap_s(imprint.draw) if steps else first_s
-        steps.append(Step(after_s, event(chunk)))
+        steps.append(Step(after_s, data))
     return Sending(200, SSE_HEADERS, (*steps, Step(0.0, DONE)), streamed=True)
 
 
@@ -158,20 +158,24 @@ def _joined(pieces: tuple[str, ...] | None) -> str | None:
     return None if pieces is None else "".join(pieces)
 
 
-def _chunks(plan: Plan, request: ChatRequest, imprint: Imprint) -> Iterator[dict[str, Any]]:
+def _events(plan: Plan, request: ChatRequest, imprint: Imprint) -> Iterator[bytes]:
     head = _head(plan, imprint, "chat.completion.chunk")
     usage = None if plan.usage is None else usage_object(plan.usage, imprint.shape)
     tail: dict[str, Any] = {"usage": None} if request.include_usage and imprint.shape.null_usage else {}
     for index, choice in enumerate(plan.choices):
+        # All that differs between the events of a choice is the delta: the rest is written once.
+        frame = event(head | {"choices": [{"index": index, "delta": None, "finish_reason": None}]} | tail)
+        before, mark, after = frame.partition(b'"delta":null')
+        before += mark.removesuffix(b"null")
         for delta in _deltas(choice, imprint.shape):
-            yield head | {"choices": [{"index": index, "delta": delta, "finish_reason": None}]} | tail
+            yield before + orjson.dumps(delta) + after
         if choice.finish is not None:
             last: dict[str, Any] = {"index": index, "delta": {}, "finish_reason": choice.finish}
             if usage is not None and imprint.shape.usage_in_choice:
                 last["usage"] = usage
-            yield head | {"choices": [last]} | tail
+            yield event(head | {"choices": [last]} | tail)
     if request.include_usage and usage is not None:
-        yield head | {"choices": [], "usage": usage}
+        yield event(head | {"choices": [], "usage": usage})
 
 
 def _deltas(choice: Choice, shape: Shape) -> Iterator[dict[str, Any]]:

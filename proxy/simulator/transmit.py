@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -37,7 +37,7 @@ async def transmit(sending: Sending, request: web.Request, sleep: Sleep) -> web.
         steps = (Step(0.0, steps[0].data),)
     await response.prepare(request)
     left = sending.end_at if sending.end is not End.WHOLE else None
-    for step in steps:
+    for step in joined(steps):
         await _wait(step.after_s, sleep)
         data = step.data if left is None else step.data[:left]
         if data:
@@ -54,6 +54,19 @@ async def transmit(sending: Sending, request: web.Request, sleep: Sleep) -> web.
         if request.transport is not None:
             request.transport.write(sending.unasked.data)
     return response
+
+
+def joined(steps: Sequence[Step]) -> Iterator[Step]:
+    """The same bytes at the same times with fewer writes: what waits for nothing goes with what is before it."""
+    after_s, parts = 0.0, list[bytes]()
+    for step in steps:
+        if step.after_s > 0 and parts:
+            yield Step(after_s, b"".join(parts))
+            parts.clear()
+        after_s = after_s if parts else step.after_s
+        parts.append(step.data)
+    if parts:
+        yield Step(after_s, b"".join(parts))
 
 
 async def _wait(seconds: float, sleep: Sleep) -> None:

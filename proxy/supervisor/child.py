@@ -1,4 +1,4 @@
-"""One worker process as the supervisor sees it: its state, its last report, what it wrote to stderr.
+"""One child process as the supervisor sees it: its state, its last report, what it wrote to stderr.
 
 Not here: which workers there should be (crew.py). Invariants: `gone` is set only after everything the process said has
 been read, so the report that is then at hand is the last one; nothing a worker says is believed beyond its numbers, and
@@ -19,10 +19,10 @@ from typing import Final
 
 import msgspec
 
+from proxy.child.channel import Ask, Channel, Drain, Ready, Report, Swapped, Word, decode_word, encode_order
+from proxy.child.snapshot import Snapshot
 from proxy.metrics.supervisor import Usage
 from proxy.supervisor.usage import usage_of
-from proxy.wire.channel import Ask, Channel, Drain, Ready, Report, Swapped, Word, decode_word, encode_order
-from proxy.wire.snapshot import Snapshot
 
 LAST_LINES: Final = 12
 _ASK: Final = encode_order(Ask())
@@ -40,11 +40,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How worker processes are started: the command, and the descriptors they inherit."""
+    """How processes of one kind are started: the command, and the descriptors they inherit. `outbox` is the path of the
+    scorer's socket, "" for those that send nothing there.
+    """
 
     command: tuple[str, ...]
     listen_fds: tuple[int, ...]
     log_fd: int
+    kind: str = "worker"
+    outbox: str = ""
 
 
 class Child:
@@ -58,7 +62,9 @@ class Child:
         started_s: float,
         on_change: Callable[[], None],
         on_line: Callable[[str], None],
+        kind: str = "worker",
     ) -> None:
+        self.kind = kind
         self.pid = process.pid
         self.started_s = started_s
         self.state = State.STARTING
@@ -101,6 +107,7 @@ class Child:
                 *launch.command,
                 *("--channel", str(theirs.fileno()), "--log", str(launch.log_fd)),
                 *("--listen", *(str(fd) for fd in launch.listen_fds)),
+                *(("--outbox", launch.outbox) if launch.outbox else ()),
                 pass_fds=(theirs.fileno(), launch.log_fd, *launch.listen_fds),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -113,7 +120,7 @@ class Child:
             raise
         finally:
             theirs.close()
-        return cls(process, await Channel.over(ours), first_order, started_s, on_change, on_line)
+        return cls(process, await Channel.over(ours), first_order, started_s, on_change, on_line, launch.kind)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -188,7 +195,7 @@ class Child:
             try:
                 self._take(decode_word(frame))
             except msgspec.MsgspecError:
-                self._on_line(f"worker {self.pid} said what is no word of the channel and is ended")
+                self._on_line(f"{self.kind} {self.pid} said what is no word of the channel and is ended")
                 self.kill()
 
     def _take(self, word: Word) -> None:
@@ -224,7 +231,7 @@ class Child:
             text = line.decode(errors="replace").rstrip()
             self.last_lines.append(text)
             if self.was_ready:  # before that, its end tells them
-                self._on_line(f"worker {self.pid}: {text}")
+                self._on_line(f"{self.kind} {self.pid}: {text}")
 
     def _become(self, state: State) -> None:
         self.state = state

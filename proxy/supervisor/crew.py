@@ -1,4 +1,4 @@
-"""The workers that should be there: started, restarted, replaced one after another, told to leave.
+"""The processes of one kind that should be there: started, restarted, replaced one after another, told to leave.
 
 Not here: sockets, signals, files, HTTP. Invariants: every place has one worker that serves or is on its way, until the
 crew closes; a worker that is replaced leaves only after its successor accepts; every process that was started is
@@ -12,14 +12,14 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Final
 
+from proxy.child.channel import Start, Swap, encode_order
 from proxy.config.values import Config
-from proxy.metrics.supervisor import SupervisorMetrics, Usage
+from proxy.metrics.supervisor import CrewMetrics, Usage
 from proxy.supervisor.backoff import BackOff
 from proxy.supervisor.child import Child, Launch, State
 from proxy.supervisor.merge import Totals
 from proxy.supervisor.notes import Notes
 from proxy.supervisor.sockets import CannotStart
-from proxy.wire.channel import Start, Swap, encode_order
 
 STILLBORN_LIMIT: Final = 5
 """How many workers in a row may die in one place before they accept, until the first start is given up."""
@@ -50,12 +50,17 @@ class Place:
 
 
 class Crew:
-    """All worker processes: first `start`, at the end `close`, in between anything else."""
+    """All processes of one kind: first `start` or `begin`, at the end `close`, in between anything else.
+
+    `wanted` says how many there should be; `totals` takes what the dead had counted.
+    """
 
     def __init__(
         self,
         launch: Launch,
-        metrics: SupervisorMetrics,
+        wanted: Callable[[Config], int],
+        totals: Totals,
+        metrics: CrewMetrics,
         notes: Notes,
         clock: Callable[[], float],
         patience: Patience,
@@ -63,9 +68,11 @@ class Crew:
         self.places: list[Place] = []
         self.children: list[Child] = []
         """Every process that has not ended, also those that are leaving."""
-        self.totals = Totals()
+        self.totals = totals
         self._buried = Usage()
         self._launch = launch
+        self._wanted = wanted
+        self._kind = launch.kind
         self._metrics = metrics
         self._notes = notes
         self._clock = clock
@@ -89,11 +96,15 @@ class Crew:
         return sum((child.usage for child in self.children), self._buried)
 
     async def start(self, config: Config) -> None:
-        """Start all workers and wait until they accept. Raises CannotStart when that is not to be had."""
-        self._config = config
-        self._resize(config.workers)
+        """Start all and wait until they accept. Raises CannotStart when that is not to be had."""
+        self.begin(config)
         if failure := await self._started:
             raise CannotStart(failure)
+
+    def begin(self, config: Config) -> None:
+        """Start all without waiting for any."""
+        self._config = config
+        self._resize(self._wanted(config))
 
     async def swap(self, config: Config) -> list[str]:
         """Give every worker another configuration. A worker that fails at that is replaced by one that starts with it;
@@ -105,14 +116,14 @@ class Crew:
         awaited = [answer for child, answer in answers.items() if child.state is State.SERVING]
         if awaited:
             await asyncio.wait(awaited, timeout=self._patience.swap_s)
-        self._resize(config.workers)
+        self._resize(self._wanted(config))
         refused = {child: answer.result() for child, answer in answers.items() if answer.done() and answer.result()}
         if refused:
             self._begin(self.replace(refused))
         silent = [child for child, answer in answers.items() if answer in awaited and not answer.done()]
         return [
-            f"worker {child.pid} could not take it over and is replaced: {why}" for child, why in refused.items()
-        ] + [f"worker {child.pid} has not answered within {self._patience.swap_s:g} s" for child in silent]
+            f"{self._kind} {child.pid} could not take it over and is replaced: {why}" for child, why in refused.items()
+        ] + [f"{self._kind} {child.pid} has not answered within {self._patience.swap_s:g} s" for child in silent]
 
     async def replace(self, only: Collection[Child] | None = None) -> None:
         """Replace every worker, or `only` those, one after another; each leaves when its successor accepts.
@@ -120,19 +131,19 @@ class Crew:
         Stops at the first successor that does not come to accept: the rest stay as they are.
         """
         async with self._replacing:
-            self._notes.say("replacing workers")
+            self._notes.say(f"replacing {self._kind}s")
             for place in list(self.places):
                 old = place.child
                 if old is None or old.state is not State.SERVING or (only is not None and old not in only):
                     continue
                 if not await self._succeed(place, old):
                     return
-            self._notes.say("workers replaced; the former ones finish what they have under way")
+            self._notes.say(f"{self._kind}s replaced; the former ones finish what they have under way")
 
     def roll(self) -> None:
         """Begin to replace every worker, unless that is under way."""
         if self._replacing.locked():
-            self._notes.warn("workers are being replaced already")
+            self._notes.warn(f"{self._kind}s are being replaced already")
         else:
             self._begin(self.replace())
 
@@ -175,7 +186,7 @@ class Crew:
         self._tasks.discard(task)
         failure = None if task.cancelled() else task.exception()
         if failure is not None:
-            self._notes.fail(f"a worker could not be started or replaced: {type(failure).__name__}: {failure}")
+            self._notes.fail(f"a {self._kind} could not be started or replaced: {type(failure).__name__}: {failure}")
 
     def _resize(self, workers: int) -> None:
         while len(self.places) < workers:
@@ -198,7 +209,7 @@ class Crew:
                 place.child = await self._start_child(place)
             except OSError as exc:
                 pause_s = place.back_off.after(0.0)
-                self._notes.fail(f"no process for a worker: {exc}; the next try is in {pause_s:g} s")
+                self._notes.fail(f"no process for a {self._kind}: {exc}; the next try is in {pause_s:g} s")
             else:
                 return
 
@@ -226,14 +237,16 @@ class Crew:
         """From the start of a process to its end, and to its successor where it ended unasked."""
         await child.gone.wait()
         self.children.remove(child)
-        self.totals.bury(child.snapshot)
+        self.totals.bury(child.snapshot, gauges=self._kind == "worker")
         self._buried += Usage(cpu_s=child.usage.cpu_s)
         if child.leaving or place.child is not child:
             return
         pause_s = place.back_off.after(self._clock() - child.started_s)
         place.restarts += 1
         self._metrics.restarted(_reason(child))
-        self._notes.fail(f"worker {child.pid} {child.ended()}; another is started in {pause_s:g} s{_last_line(child)}")
+        self._notes.fail(
+            f"{self._kind} {child.pid} {child.ended()}; another is started in {pause_s:g} s{_last_line(child)}"
+        )
         place.stillborn = 0 if child.was_ready else place.stillborn + 1
         if place.stillborn >= STILLBORN_LIMIT and not self._started.done():
             self._started.set_result(_hopeless(child))
@@ -245,12 +258,12 @@ class Crew:
         try:
             new = await self._start_child(place)
         except OSError as exc:
-            self._notes.fail(f"worker {old.pid} stays, there is no process for its successor: {exc}")
+            self._notes.fail(f"{self._kind} {old.pid} stays, there is no process for its successor: {exc}")
             return False
         await new.settled.wait()
         if not new.was_ready or self._closing.is_set() or place not in self.places:
             new.drain(0.0, 0.0)
-            self._notes.fail(f"worker {old.pid} stays, its successor {new.ended()}{_last_line(new)}")
+            self._notes.fail(f"{self._kind} {old.pid} stays, its successor {new.ended()}{_last_line(new)}")
             return False
         place.child = new
         place.restarts += 1
@@ -260,7 +273,7 @@ class Crew:
 
     def _changed(self) -> None:
         serving = self.serving()
-        self._metrics.workers.set(serving)
+        self._metrics.serving.set(serving)
         if serving >= len(self.places) and not self._started.done():
             self._started.set_result("")
 

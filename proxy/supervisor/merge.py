@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from proxy.wire.snapshot import Family, Snapshot
+from proxy.child.snapshot import Family, Snapshot
 
 Series: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 """A sample's name and its labels in the order in which the family declares them."""
@@ -83,9 +83,13 @@ class Totals:
         self._base: dict[str, _Sums] = {}
         self._shown: dict[Series, float] = {}
 
-    def bury(self, last: Snapshot) -> None:
-        """Keep what outlives a worker; `last` is the last snapshot it gave."""
-        _add_to(self._base, (family if rule_of(family).outlives else _emptied(family) for family in last))
+    def bury(self, last: Snapshot, *, gauges: bool = True) -> None:
+        """Keep what outlives a process; `last` is the last snapshot it gave. Without `gauges` only what is counted: the
+        one process that succeeds it has the same gauges to show.
+        """
+        for family in last:
+            kept = rule_of(family).outlives and (gauges or family.kind != "gauge")
+            _add_to(self._base, (family if kept else _emptied(family),))
 
     def merged(self, living: Iterable[Snapshot]) -> Iterator[Metric]:
         """The base and the living as metric families ready to be rendered, in the order first seen."""

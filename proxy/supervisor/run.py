@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,18 +17,16 @@ from typing import Final
 import uvloop
 from prometheus_client import disable_created_metrics
 
+from proxy.child.lines import Lines
 from proxy.config.load import Loaded
 from proxy.config.values import Address
 from proxy.supervisor import sockets
-from proxy.supervisor.child import Launch
 from proxy.supervisor.crew import Patience
+from proxy.supervisor.launches import WORKER, launches
 from proxy.supervisor.notes import Notes
 from proxy.supervisor.reload import Load
 from proxy.supervisor.supervisor import Supervisor
-from proxy.wire.lines import Lines
 
-# -P: a folder of the working directory that happens to be called `proxy` is not ours.
-WORKER: Final = (sys.executable, "-P", "-m", "proxy.wire.worker")
 _STDERR: Final = 2
 _LAST_LINES_S: Final = 1.0
 
@@ -51,10 +48,10 @@ def run(load: Load, loaded: Loaded, worker: Sequence[str] = WORKER, patience: Pa
         # At a terminal people read along, whatever form the request log has.
         as_json = loaded.config.log_format == "json" and not os.isatty(_STDERR)
         notes = Notes(lines.put, time.time, as_json=as_json)
-        launch = Launch(tuple(worker), tuple(sock.fileno() for sock in listening), log_fd)
+        started = launches(closing, listening, log_fd, worker)
 
         async def supervise() -> None:
-            await Supervisor(load, loaded, listening, admin_sockets, launch, notes, patience or Patience()).run()
+            await Supervisor(load, loaded, listening, admin_sockets, started, notes, patience or Patience()).run()
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(supervise())

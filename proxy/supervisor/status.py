@@ -1,7 +1,7 @@
 """What the operator is told about the running proxy: the lines at start and the members of `/status`.
 
-Not here: writing and serving them. Invariant: of the configuration only names, hosts, profiles, labels and counts are
-told; never a key, a hash of one, a path of a key file or an URL's user part.
+Not here: writing and serving them. Invariant: of the configuration only names, hosts, profiles, labels, counts and
+the folder of the log are told; never a key, a hash of one, a path of a key file or an URL's user part.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import orjson
+
 from proxy import __version__
-from proxy.config.values import Config, Vendor
+from proxy.config.values import Config, Reference, Vendor
 from proxy.supervisor.child import Child
 from proxy.supervisor.crew import Crew, Place
 
@@ -52,13 +54,36 @@ def opening_lines(config: Config, listen: Sequence[str], admin: str) -> Iterator
         yield f"policy for {vendor.name}: {vendor.plan.label}, {vendor.plan.enforcement}"
     if config.clients:
         yield f"clients: {len(config.clients)}, by key"
+    yield from _about_scoring(config)
 
 
-def place_of(vendor: Vendor) -> str:
-    """Scheme, host, port where it is not the usual one, and path of a vendor."""
-    host = f"[{vendor.host}]" if ":" in vendor.host else vendor.host
-    usual = {"http": 80, "https": 443}.get(vendor.scheme) == vendor.port
-    return f"{vendor.scheme}://{host}{'' if usual else f':{vendor.port}'}{vendor.path}"
+def _about_scoring(config: Config) -> Iterator[str]:
+    reference, mirror, budget = config.reference, config.mirror, config.drift.budget
+    if reference is not None:
+        whose = "no credential" if reference.api_key is None else "credential of its own"
+        place = f"{place_of(reference)}, profile {reference.profile.name}, model {reference.model}"
+        yield f"reference: {place}, {whose}"
+        yield (
+            f"mirror: {_percent(mirror.fraction)} of the traffic, {_percent(mirror.raised_fraction)} while a vendor is "
+            f"in warn; at most {mirror.requests_per_minute} requests a minute and {mirror.requests_per_day} a day, "
+            f"{mirror.tokens_per_minute} tokens a minute and {mirror.tokens_per_day} a day"
+        )
+    if config.scoring:
+        days, pairs = f"{budget.amount / 24:.6g} days", f"{budget.amount:.0f} pairs"
+        rare = days if budget.clock == "hours" else pairs
+        yield f"checks: {_percent(config.signals.fraction)} of the answers, at most one false alarm in {rare}"
+        yield f"log of the checks: {'in memory' if config.state_dir is None else config.state_dir}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.6g}%"
+
+
+def place_of(endpoint: Vendor | Reference) -> str:
+    """Scheme, host, port where it is not the usual one, and path of a vendor or of the reference."""
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    usual = {"http": 80, "https": 443}.get(endpoint.scheme) == endpoint.port
+    return f"{endpoint.scheme}://{host}{'' if usual else f':{endpoint.port}'}{endpoint.path}"
 
 
 def credentials_of(vendor: Vendor) -> str:
@@ -66,9 +91,13 @@ def credentials_of(vendor: Vendor) -> str:
     return "credentials pass through" if vendor.api_key is None else "credential held by the proxy"
 
 
-def members(running: Running, crew: Crew, now_s: float) -> dict[str, object]:
-    """The members of `/status`; `now_s` is the crew's clock."""
+def members(running: Running, crew: Crew, scorers: Crew, now_s: float) -> dict[str, object]:
+    """The members of `/status`; `now_s` is the crews' clock. `shadow` is what the scorer says of itself; null where
+    there is none.
+    """
     config = running.config
+    scorer = next((child for child in scorers.children if not child.leaving), None)
+    said = b"" if scorer is None or scorer.report is None else scorer.report.detail
     return {
         "version": __version__,
         "phase": running.phase,
@@ -98,7 +127,15 @@ def members(running: Running, crew: Crew, now_s: float) -> dict[str, object]:
         ],
         "in_flight": crew.in_flight(),
         "workers": [_worker(child, _place_of(child, crew.places), now_s) for child in crew.children],
+        "scorer": None if scorer is None else _worker(scorer, _place_of(scorer, scorers.places), now_s),
+        **_shadow(said),
     }
+
+
+def _shadow(said: bytes) -> dict[str, object]:
+    """What the scorer reported: `drift` by vendor and mode, `alarms`, `mirror`; empty until it has."""
+    nothing: dict[str, object] = {"drift": [], "alarms": [], "mirror": None}
+    return {**nothing, **(orjson.loads(said) if said else {})}
 
 
 def _place_of(child: Child, places: Sequence[Place]) -> Place | None:

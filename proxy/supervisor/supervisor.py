@@ -21,20 +21,22 @@ from typing import Final
 import orjson
 
 from proxy import __version__
+from proxy.child.snapshot import Snapshot
 from proxy.config.load import Loaded
 from proxy.metrics.supervisor import SupervisorMetrics
 from proxy.supervisor import admin, sockets, status
-from proxy.supervisor.child import Launch
 from proxy.supervisor.crew import Crew, Patience
-from proxy.supervisor.merge import MergedCollector
+from proxy.supervisor.launches import Launches
+from proxy.supervisor.merge import MergedCollector, Totals
 from proxy.supervisor.notes import Notes
 from proxy.supervisor.reload import Attempt, Load, Reloading
 from proxy.supervisor.usage import usage_of
-from proxy.wire.snapshot import Snapshot
 
 REPORT_EVERY_S: Final = 2.0
 """How often the workers report unasked: what a crash can lose of their counters."""
-_BOUND_AT_START: Final = ("listen", "admin", "tls")
+SCORER_DRAIN_S: Final = 10.0
+"""How long the scorer may take to write down what it has been told."""
+_BOUND_AT_START: Final = ("listen", "admin", "tls", "state_dir")
 """What a reload leaves as it is."""
 
 
@@ -47,7 +49,7 @@ class Supervisor:
         loaded: Loaded,
         listening: Sequence[socket.socket],
         admin_sockets: Sequence[socket.socket],
-        launch: Launch,
+        launches: Launches,
         notes: Notes,
         patience: Patience,
     ) -> None:
@@ -57,8 +59,21 @@ class Supervisor:
         self._admin_sockets = admin_sockets
         self._notes = notes
         self._metrics = SupervisorMetrics()
-        self._crew = Crew(launch, self._metrics, notes, time.monotonic, patience)
-        self._metrics.registry.register(MergedCollector(self._crew.totals, self._snapshots))
+        totals = Totals()
+        self._crew = Crew(
+            launches.worker,
+            lambda config: config.workers,
+            totals,
+            self._metrics.workers,
+            notes,
+            time.monotonic,
+            patience,
+        )
+        self._scorer = Crew(
+            launches.scorer, lambda config: int(config.scoring), totals, self._metrics.scorers, notes, time.monotonic,
+            patience,
+        )  # fmt: skip
+        self._metrics.registry.register(MergedCollector(totals, self._snapshots))
         self._reloading = Reloading(load, loaded)
         self._listen = tuple(sockets.shown(sock) for sock in listening)
         self._admin = sockets.shown(admin_sockets[0])
@@ -79,6 +94,7 @@ class Supervisor:
             await self._drain()
         finally:
             await self._crew.close(0.0, 0.0)
+            await self._scorer.close(0.0, 0.0)
             for runner in runners:
                 await runner.cleanup()
 
@@ -118,6 +134,7 @@ class Supervisor:
             await asyncio.wait({working})
 
     async def _serve(self) -> None:
+        self._scorer.begin(self._config)  # nobody waits for it
         await self._crew.start(self._config)
         self._phase = "serving"
         self._notes.say("ready")
@@ -134,7 +151,10 @@ class Supervisor:
 
     async def _report(self) -> None:
         await asyncio.sleep(REPORT_EVERY_S)
-        await self._crew.refresh()
+        await self._have_reports()
+
+    async def _have_reports(self) -> None:
+        await asyncio.gather(self._crew.refresh(), self._scorer.refresh())
 
     async def _reload(self) -> None:
         attempt = await self._reloading.next()
@@ -148,8 +168,8 @@ class Supervisor:
     async def _use(self, attempt: Attempt, loaded: Loaded) -> None:
         former, wanted = self._config, loaded.config
         ignored = [name for name in _BOUND_AT_START if getattr(former, name) != getattr(wanted, name)]
-        self._config = replace(wanted, listen=former.listen, admin=former.admin, tls=former.tls)
-        troubles = await self._crew.swap(self._config)
+        self._config = replace(wanted, **{name: getattr(former, name) for name in _BOUND_AT_START})
+        troubles = [*await self._crew.swap(self._config), *await self._scorer.swap(self._config)]
         self._metrics.loaded(self._config.hash, self._loading.at_s)
         self._notes.say(f"reloaded ({attempt.cause}): configuration {wanted.hash}, before it {former.hash}")
         self._tell(loaded)
@@ -161,22 +181,28 @@ class Supervisor:
     async def _drain(self) -> None:
         self._phase = "draining"
         self._crew.start_no_more()
+        self._scorer.start_no_more()
         for sock in self._listening:
             sock.close()  # with the workers' copies closed too, clients are refused instead of left waiting
         grace_s, drain_s = self._config.drain_grace_s, self._config.drain_s
         self._notes.say(f"stopping; what is under way has up to {drain_s:g} s, a second SIGTERM ends it now")
         await self._until(self._hurry, self._crew.close(grace_s, drain_s))
         await self._crew.close(0.0, 0.0)
+        await self._scorer.close(0.0, SCORER_DRAIN_S)
         self._notes.say("stopped")
 
     async def _refresh(self) -> None:
-        await self._crew.refresh()
+        await self._have_reports()
         own = usage_of(os.getpid())
         if own is not None:
-            self._metrics.processes.usage = {"supervisor": own, "worker": self._crew.usage()}
+            self._metrics.processes.usage = {
+                "supervisor": own,
+                "worker": self._crew.usage(),
+                "scorer": self._scorer.usage(),
+            }
 
     def _snapshots(self) -> Iterable[Snapshot]:
-        return [child.snapshot for child in self._crew.children]
+        return [child.snapshot for crew in (self._crew, self._scorer) for child in crew.children]
 
     def _not_ready(self) -> str:
         if self._stop.is_set():
@@ -192,7 +218,7 @@ class Supervisor:
             uptime_s=time.monotonic() - self._started_s,
             phase=self._phase,
         )
-        return status.members(running, self._crew, time.monotonic())
+        return status.members(running, self._crew, self._scorer, time.monotonic())
 
 
 def _revision() -> str:

@@ -1,12 +1,13 @@
 """The copy of an answer that is read after the client has it: its head and its tail, with the times of the first reads.
 
-Not here: what is read from it (contract/answer.py). Invariant: what one answer holds in memory is bounded, however long
-the answer is; forwarding never depends on it.
+Not here: what is read from it (contract/reading.py). Invariants: what one answer holds in memory is bounded, however
+long the answer is; forwarding never depends on it; where somebody takes what is kept no longer (`spill`), every byte
+is either handed there once or still in `rest()`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -22,7 +23,7 @@ MAX_MARKS: Final = 32
 
 class Capture(msgspec.Struct):
     """Collects one answer. `limit` is how many bytes are kept whole before only head and tail remain, `marks` are
-    (bytes before this read, when it came) for the first reads.
+    (bytes before this read, when it came) for the first reads. `spill` takes what is not kept whole.
     """
 
     limit: int = HEAD_BYTES + 2 * TAIL_BYTES
@@ -31,6 +32,8 @@ class Capture(msgspec.Struct):
     _parts: list[bytes] = []
     _kept: int = 0
     _head: bytes = b""
+    spill: Callable[[bytes], None] | None = None
+    _spilled: int = 0
 
     def add(self, body: bytes, now: float) -> None:
         """One read's worth of body."""
@@ -47,6 +50,9 @@ class Capture(msgspec.Struct):
         joined = b"".join(self._parts)
         if not self._head:
             self._head = joined[:HEAD_BYTES]
+        if self.spill is not None:
+            self.spill(joined[self._spilled - self.size :])
+            self._spilled = self.size
         self._parts = [joined[-TAIL_BYTES:]]
         self._kept = TAIL_BYTES
         self.limit = HEAD_BYTES + 2 * TAIL_BYTES
@@ -54,6 +60,11 @@ class Capture(msgspec.Struct):
     def parts(self) -> tuple[bytes, bytes]:
         """(head, tail); the head is empty while the answer is whole in the tail."""
         return self._head, b"".join(self._parts)
+
+    def rest(self) -> bytes:
+        """What was not spilled."""
+        joined = b"".join(self._parts)
+        return joined if not self._spilled else joined[len(joined) - (self.size - self._spilled) :]
 
     def ends_like_an_answer(self, content_type: bytes) -> bool:
         """Whether a body without a length of its own was seen to its end: `[DONE]`, or the end of a JSON text."""

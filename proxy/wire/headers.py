@@ -36,6 +36,8 @@ _IDENTITY: Final = frozenset(
     )
 )
 CREDENTIALS: Final = frozenset((b"authorization", b"x-api-key", b"api-key"))
+OPT_OUT: Final = b"x-paramwall-mirror"
+"""`off`: the client asks that its request be shown to nobody but the vendor."""
 _DROPPED_UP: Final = HOP_BY_HOP | _FRAMING | _IDENTITY
 _DROPPED_DOWN: Final = HOP_BY_HOP | frozenset((b"set-cookie", b"set-cookie2", b"content-length", b"alt-svc"))
 _PLAIN_CONNECTION: Final = (b"keep-alive", b"close")
@@ -94,8 +96,9 @@ _REQUEST: Final[Mapping[bytes, _Rule]] = {
     b"connection": _Rule(b"connection", passes=False),
     b"transfer-encoding": _Rule(b"transfer-encoding", passes=False),
     b"via": _Rule(b"via", passes=False),
+    OPT_OUT: _Rule(OPT_OUT, passes=False),
 }
-_LISTS: Final = (b"connection", b"transfer-encoding", b"via")
+_LISTS: Final = (b"connection", b"transfer-encoding", b"via", OPT_OUT)
 """Fields that may be repeated; together they are one list (RFC 9110 section 5.3)."""
 _KEYLESS: Final = {name: _Rule(_REQUEST[name].key, passes=False) for name in CREDENTIALS}
 _UNCODED: Final = {b"accept-encoding": _DROPPED}

@@ -15,11 +15,12 @@ from proxy.wire.problems import Refused, from_findings, from_malformed
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A body fit to be sent, what was decided about it, and whether its answer is to be streamed."""
+    """A body fit to be sent, what was decided about it, whether its answer is to be streamed, and what was judged."""
 
     body: bytes
     decision: Decision
     stream: bool
+    envelope: Envelope
 
 
 class Rejected(Refused):
@@ -40,4 +41,5 @@ def judge(plan: Plan, route: Route, body: bytes) -> Judged:
     if isinstance(decision.verdict, Reject):
         raise Rejected(decision.verdict, decision)
     stream = envelope.members.get("stream")
-    return Judged(envelope.encode(decision.changes), decision, stream is not None and bytes(stream) == b"true")
+    streams = stream is not None and bytes(stream) == b"true"
+    return Judged(envelope.encode(decision.changes), decision, streams, envelope)

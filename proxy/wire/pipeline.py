@@ -13,25 +13,26 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from proxy.config.values import Limits
-from proxy.contract.exchange import Tap
+from proxy.config.values import Client, Limits
 from proxy.metrics.worker import Metrics
 from proxy.policy.decide import Plan
+from proxy.policy.verdict import Route
 from proxy.wire import problems, routes
 from proxy.wire.admission import Admission, Permit, identify
 from proxy.wire.aiohttp_hooks import Request
 from proxy.wire.body import Arrival, hold
 from proxy.wire.deadlines import Deadlines
 from proxy.wire.forward import forward
-from proxy.wire.headers import RequestHead, is_json, read_fields, transfer_coding_problem
-from proxy.wire.judge import Rejected, judge
+from proxy.wire.headers import OPT_OUT, RequestHead, is_json, read_fields, transfer_coding_problem
+from proxy.wire.judge import Judged, Rejected, judge
 from proxy.wire.plane import Lane, Plane, Way
 from proxy.wire.problems import INTERNAL, NOT_FOUND, Problem, Refused
 from proxy.wire.record import Line, Record, conclude
 from proxy.wire.relay import Relay
+from proxy.wire.tap import Tap
 
 _USUAL_FIELDS: Final = frozenset(
-    (b"authorization", b"api-key", b"connection", b"content-length", b"content-type", b"host")
+    (b"authorization", b"api-key", b"connection", b"content-length", b"content-type", b"host", OPT_OUT)
 )
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -42,6 +43,7 @@ class Admitted(msgspec.Struct):
     way: Way
     head: RequestHead
     plan: Plan | None
+    client: Client | None
     permit: Permit
 
 
@@ -56,7 +58,9 @@ class Rim(NamedTuple):
 
 
 class Pipeline:
-    """Handles requests with the plane of the moment. `draining` asks clients to go elsewhere after their answer."""
+    """Handles requests with the plane of the moment and shows them to its tap. `draining` asks clients to go elsewhere
+    after their answer.
+    """
 
     def __init__(
         self,
@@ -71,7 +75,7 @@ class Pipeline:
         self._admission = admission
         self._deadlines = deadlines
         self._metrics = metrics
-        self._tap = rim.tap
+        self.tap = rim.tap
         self._clock = rim.clock
         self._new_id = rim.new_id
         self._log = rim.log
@@ -93,8 +97,6 @@ class Pipeline:
             record.read_at = self._clock()
             record.body_bytes = len(body)
             body = self._decide(admitted, record, body)
-            if self._tap is not None:
-                record.body = body
             outgoing = _encode(request, admitted, body)
             del body  # while the answer streams, only the connection holds what was sent
             await self._relay(request, admitted.way.lane, outgoing, record)
@@ -114,7 +116,7 @@ class Pipeline:
         finally:
             if record.permit is not None:
                 record.permit.release()
-            self._log(conclude(record, self._metrics, self._tap, self._clock()))
+            self._log(conclude(record, self._metrics, self._clock()))
 
     def _admit(self, plane: Plane, request: Request, record: Record) -> Admitted:
         """From the head alone: route, vendor, client, room. Raises Refused."""
@@ -138,7 +140,7 @@ class Pipeline:
             plan = vendor.plan if client is None else lane.plan_for(client)
             record.policy = plan.label
         permit = record.permit = self._admission.admit(vendor.name, client)
-        return Admitted(way, head, plan, permit)
+        return Admitted(way, head, plan, client, permit)
 
     @staticmethod
     def _check_head(plane: Plane, request: Request, head: RequestHead, *, judged: bool) -> None:
@@ -175,7 +177,25 @@ class Pipeline:
             raise
         decision = record.decision = judged.decision
         record.stream, record.actions = judged.stream, decision.actions
+        if self.tap is not None and route is Route.CHAT and decision.applies:
+            self._show(self.tap, admitted, record, judged)
         return judged.body
+
+    def _show(self, tap: Tap, admitted: Admitted, record: Record, judged: Judged) -> None:
+        """Tell the tap; a defect there is counted and concerns no client."""
+        opted_out = admitted.head.found.get(OPT_OUT, b"").strip().lower() == b"off"
+        try:
+            record.ticket = tap.admit(
+                record.request_id,
+                admitted.way.lane.vendor,
+                admitted.client,
+                opted_out=opted_out,
+                envelope=judged.envelope,
+                decision=judged.decision,
+                body=judged.body,
+            )
+        except Exception:
+            self._metrics.tap_failures.inc()
 
     def _relay(self, request: Request, lane: Lane, outgoing: list[bytes], record: Record) -> Awaitable[None]:
         """Forward, and relay the answer until it is over."""
@@ -190,6 +210,7 @@ class Pipeline:
             lane.redact,
             request.http_1_0,
             self.draining or not request.keep_alive,
+            None if record.ticket is None else record.ticket.part,
         )
         stall_s = self.plane.config.limits.write_stall_s
         return forward(lane, outgoing, make_relay, client, self._deadlines, stall_s, record.journey)

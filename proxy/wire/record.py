@@ -10,14 +10,15 @@ from typing import Final
 
 import msgspec
 
-from proxy.contract.answer import Reading, read_json, read_stream
-from proxy.contract.exchange import Exchange, Tap, Timings
+from proxy.contract.exchange import Exchange, Timings
 from proxy.contract.mode import Mode
+from proxy.contract.reading import Reading, read_json, read_stream
 from proxy.metrics.worker import Metrics, Series
 from proxy.policy.decision import Decision
 from proxy.wire.admission import Permit
 from proxy.wire.forward import Journey
 from proxy.wire.relay import Relay
+from proxy.wire.tap import Ticket
 
 _UPSTREAM_OUTCOME: Final[dict[str | None, str]] = {
     "connect": "reset",
@@ -54,7 +55,7 @@ class Record:
     status = 0
     code = ""
     body_bytes = 0
-    body = b""
+    ticket: Ticket | None = None
     read_at: float | None = None
     permit: Permit | None = None
 
@@ -97,8 +98,8 @@ def upstream_outcome(journey: Journey) -> str | None:
     return "ok" if status < 400 else "client_error" if status < 500 else "server_error"
 
 
-def conclude(record: Record, metrics: Metrics, tap: Tap | None, now: float) -> Line:
-    """Count the request, hand it to the tap, and return its log line."""
+def conclude(record: Record, metrics: Metrics, now: float) -> Line:
+    """Count the request, hand its exchange over, and return its log line."""
     journey = record.journey
     relay = journey.relay
     upstream, upstream_status = upstream_outcome(journey), 0 if relay is None else relay.status
@@ -113,12 +114,15 @@ def conclude(record: Record, metrics: Metrics, tap: Tap | None, now: float) -> L
         series.count_verdicts(decision.counts)
         if decision.translation.receipt:
             metrics.mode_translations(record.vendor).value += 1
-    if relay is None or journey.sent_at is None:
-        return _line(record, _UNREAD, None, now)
-    reading, first_token_s = _read_answer(record, relay, metrics)
-    _observe(record, relay, series, reading, first_token_s, now)
-    if tap is not None:
-        _tap(record, relay, first_token_s, metrics, tap, now)
+    reading, first_token_s = _UNREAD, None
+    if relay is not None and journey.sent_at is not None:
+        reading, first_token_s = _read_answer(record, relay, metrics)
+        _observe(record, relay, series, reading, first_token_s, now)
+    if record.ticket is not None:
+        try:
+            record.ticket.finish(_exchange(record, upstream, first_token_s, now))
+        except Exception:
+            metrics.tap_failures.inc()
     return _line(record, reading, first_token_s, now)
 
 
@@ -163,35 +167,27 @@ def _observe(
         series.per_token.observe((upstream_s - first_token_s) / (usage.output - 1))
 
 
-def _tap(record: Record, relay: Relay, first_token_s: float | None, metrics: Metrics, tap: Tap, now: float) -> None:
-    started, sent_at = record.started, record.journey.sent_at
-    head, tail = relay.capture.parts()
-    exchange = Exchange(
-        record.request_id,
-        record.vendor,
-        record.route,
-        record.policy,
-        record.mode,
-        record.stream,
+def _exchange(record: Record, upstream: str | None, first_token_s: float | None, now: float) -> Exchange:
+    started, sent_at, relay = record.started, record.journey.sent_at, record.journey.relay
+    timings = Timings(
+        None if sent_at is None else sent_at - started,
+        None if relay is None or relay.first_byte_at is None else relay.first_byte_at - started,
+        None if first_token_s is None or sent_at is None else sent_at + first_token_s - started,
+        now - started,
+        0.0 if relay is None else relay.worst_gap_s,
+    )
+    if relay is None:
+        return Exchange(record.outcome, upstream or "none", 0, b"", 0, "", "", timings)
+    return Exchange(
         record.outcome,
+        upstream or "none",
         relay.status,
-        record.body,
-        head + tail if relay.status < 400 else b"",  # a vendor's refusal may show the client's key
+        relay.capture.rest() if relay.status < 400 else b"",  # a vendor's refusal may show the client's key
         relay.capture.size,
         relay.content_type.decode("latin-1"),
         relay.content_coding.decode("latin-1"),
-        Timings(
-            None if sent_at is None else sent_at - started,
-            None if relay.first_byte_at is None else relay.first_byte_at - started,
-            None if first_token_s is None or sent_at is None else sent_at + first_token_s - started,
-            now - started,
-            relay.worst_gap_s,
-        ),
+        timings,
     )
-    try:
-        tap(exchange)
-    except Exception:
-        metrics.tap_failures.inc()
 
 
 class Line(msgspec.Struct, omit_defaults=True):

@@ -73,10 +73,11 @@ class Relay:
         redact: bytes,
         http_1_0: bool,  # noqa: FBT001  (positional for partial(), which is called once a request)
         close_client: bool,  # noqa: FBT001
+        spill: Callable[[bytes], None] | None,
         done: Callable[[str | None], None],
     ) -> None:
         """`own_head` gives the receipts for a status; `redact` is a key of the proxy's that must not reach the
-        client.
+        client; `spill` takes what the capture keeps no longer.
         """
         self._client = client
         self._own_head = own_head
@@ -84,7 +85,7 @@ class Relay:
         self._http_1_0 = http_1_0
         self._redact = redact
         self.close_client = close_client
-        self.capture = Capture()
+        self.capture = Capture(spill=spill)
         self.clock = clock
         self._fields: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
@@ -128,6 +129,8 @@ class Relay:
             self.content_coding = found[b"content-encoding"].strip().lower()
         if not self.content_type.startswith(b"text/event-stream"):
             self.capture.limit = WHOLE_JSON
+        if status >= 400:
+            self.capture.spill = None  # it may show the client's key
         self.framing = _framing(status, found)
         self._build_head(status, head)
         if self._redact and status >= 400:

@@ -17,7 +17,6 @@ from itertools import count
 from typing import Final
 
 from proxy.config.values import Config
-from proxy.contract.exchange import Tap
 from proxy.metrics.worker import Metrics
 from proxy.wire import aiohttp_hooks, plane, problems
 from proxy.wire.admission import Admission
@@ -26,6 +25,7 @@ from proxy.wire.deadlines import Deadlines
 from proxy.wire.pipeline import Pipeline, Rim
 from proxy.wire.record import Line
 from proxy.wire.relay import reset
+from proxy.wire.tap import Tap
 
 SEND_BUFFER: Final = 64 * 1024
 """SO_SNDBUF of the listening sockets, inherited by every client connection: what a stuck reader may hold in the
@@ -85,8 +85,11 @@ class DataPlane:
             self._servers.append(await loop.create_server(front, sock=sock, ssl=context, backlog=BACKLOG))
         self._sweep()
 
-    def swap(self, config: Config) -> None:
-        """Use `config` for requests from now on; those under way keep theirs. Listening addresses do not change."""
+    def swap(self, config: Config, tap: Tap | None = None) -> None:
+        """Use `config` and `tap` for requests from now on; those under way keep theirs. Listening addresses do not
+        change.
+        """
+        self._pipeline.tap = tap
         self._pipeline.plane = plane.build(config, self._metrics, time.monotonic, self._pipeline.plane)
         self._console = config.log_format == "console"
         self._update_limits(config)
@@ -96,6 +99,10 @@ class DataPlane:
     def in_flight(self) -> int:
         """Requests under way."""
         return self._admission.total.now
+
+    def detail(self) -> bytes:
+        """Nothing but numbers."""
+        return b""
 
     async def stop_accepting(self) -> None:
         """Leave new connections to other workers; those that are open are served on."""

@@ -84,6 +84,13 @@ def test_an_unusable_file(file: str, said: list[str]) -> None:
     assert "  hint: " in ran.out
 
 
+def test_the_reference_is_shown(folder: Path) -> None:
+    (folder / "mirrored.yaml").write_text(f"{GOOD}reference: {{url: http://127.0.0.1:9/v1, model: k}}\n")
+    ran = run("check", "mirrored.yaml")
+    assert ran.code == 0
+    assert ran.out.endswith("vendors a (api.moonshot.ai, repair); reference 127.0.0.1:9 (k), mirror 1%\n")
+
+
 @pytest.mark.usefixtures("folder")
 def test_several_files_as_json() -> None:
     ran = run("check", "good.yaml", "bad.yaml", "policy.yaml", "--json")

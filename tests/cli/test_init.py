@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from proxy.cli.init import starter
-from proxy.config.document import SECTIONS, Section
+from proxy.config.document import SECTIONS
 from proxy.config.load import ConfigError
 from proxy.config.reading import read_settings
+from proxy.config.section import Section
 from proxy.config.tree import Place, read_tree
+from proxy.config.values import REFERENCE_TIMEOUTS
 from proxy.policy.document import Problem
 from tests.cli.running import run
 from tests.config.loading import loaded
@@ -92,20 +94,41 @@ def test_every_setting_in_it_is_well_written() -> None:
     assert problems == []
 
 
-def test_with_everything_on_only_files_that_are_not_there_are_wrong() -> None:
+def test_with_everything_on_only_missing_files_and_the_second_way_to_give_a_key_are_wrong() -> None:
     with pytest.raises(ConfigError) as raised:
         loaded(EVERYTHING_ON, read_secrets=False)
     assert [problem.message for problem in raised.value.problems] == [
         "vendors.moonshot.ca_file: etc/certificates/vendor.pem cannot be read: No such file or directory",
         "tls: etc/certificates/server.pem cannot be read: No such file or directory",
+        "reference: the key is given twice, by api_key_env and api_key_file",
+        "reference.ca_file: etc/certificates/reference.pem cannot be read: No such file or directory",
+        "signals.tokenizer_file: the file cannot be read: No such file or directory",
     ]
 
 
 def test_the_defaults_it_shows_are_the_defaults() -> None:
     """A setting that is off shows what holds without it; only examples of what has no default may differ."""
-    section = re.search(r"(?ms)^#limits:.*?\n\n", starter())
-    assert section is not None
-    limits = re.sub(r"(?m)^( *)#", r"\1", section[0])
-    assert loaded(f"{starter()}\n{limits}").config.limits == loaded(starter()).config.limits
-    drain = "drain: {timeout: 15m, grace: 1s}\n"
-    assert loaded(f"{starter()}\n{drain}").config.drain_s == loaded(starter()).config.drain_s
+    plain = loaded(starter()).config
+    shown = loaded(_shown("limits", "drain", "signals", "drift", "retention", "evidence")).config
+    assert shown.limits == plain.limits
+    assert (shown.drain_s, shown.drain_grace_s) == (plain.drain_s, plain.drain_grace_s)
+    assert (shown.signals, shown.drift) == (plain.signals, plain.drift)
+    assert (shown.retention, shown.evidence) == (plain.retention, plain.evidence)
+    mirrored = loaded(_shown("reference", "mirror"), read_secrets=False).config
+    assert mirrored.reference is not None
+    assert mirrored.mirror == plain.mirror
+    assert (mirrored.reference.timeouts, mirrored.reference.max_in_flight) == (REFERENCE_TIMEOUTS, 8)
+
+
+EXAMPLE = re.compile(r"(?m)^ +(api_key_file|ca_file|tunnel|tokenizer_file|redact):.*\n")
+"""What has no default in the sections below."""
+
+
+def _shown(*names: str) -> str:
+    """The starter with these sections switched on, as it shows them."""
+    parts = []
+    for name in names:
+        section = re.search(rf"(?ms)^#{name}:.*?(?=\n\n|\n#[a-z]|\Z)", starter())
+        assert section is not None
+        parts.append(EXAMPLE.sub("", re.sub(r"(?m)^( *)#", r"\1", section[0]) + "\n"))
+    return starter() + "\n" + "".join(parts)

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from proxy.child.channel import Start, decode_order, encode_order
 from proxy.cli import app
 from proxy.config.load import Flags, from_process
 from proxy.config.values import Config
 from proxy.simulator import Options, Simulator
-from proxy.wire.channel import Start, decode_order, encode_order
 from tests.supervisor.running import Running, running, until
 
 CANARY = "sk-canary-of-serve"
@@ -169,3 +169,13 @@ def test_a_port_in_use_is_told_with_the_remedy(flag: str) -> None:
     assert refused.exit_code == 2
     assert f"cannot listen on {where}: another process listens there" in refused.stderr
     assert f"{flag} HOST:PORT" in refused.stderr
+
+
+def test_the_flags_of_scoring_are_settings() -> None:
+    flags = ["--reference", "https://a.example/v1", "--state-dir", " ", "--mirror-fraction", "lots"]
+    refused = CliRunner().invoke(app, ["serve", "--vendor", "http://127.0.0.1:9/v1", *flags])
+    assert refused.exit_code == 2
+    assert "--reference: reference: there is no key for a.example" in refused.stderr
+    assert "hint: set the variable PARAMWALL_REFERENCE_KEY" in refused.stderr
+    assert "--state-dir: the value is empty" in refused.stderr
+    assert '--mirror-fraction: "lots" is not a share' in refused.stderr

@@ -83,6 +83,9 @@ def test_every_flag_has_a_variable() -> None:
         "PARAMWALL_ADMIN": "127.0.0.1:2",
         "PARAMWALL_WORKERS": "3",
         "PARAMWALL_PROFILE": "vllm",
+        "PARAMWALL_REFERENCE": "http://127.0.0.1:9000/v1",
+        "PARAMWALL_STATE_DIR": "state",
+        "PARAMWALL_MIRROR_FRACTION": "5%",
     }
     assert {f"PARAMWALL_{field.name.upper()}" for field in fields(Flags)} == environ.keys()
     said = loaded(ONE_VENDOR, environ)
@@ -91,6 +94,8 @@ def test_every_flag_has_a_variable() -> None:
     assert (config.vendors[0].host, config.vendors[0].profile.name) == ("127.0.0.1", "vllm")
     assert (plan.name, plan.enforcement) == ("kimi-k2.5", Enforcement.OBSERVE)
     assert (config.listen[0].port, config.admin.port, config.workers) == (1, 2, 3)
+    assert config.reference is not None
+    assert (config.reference.port, config.state_dir, config.mirror.fraction) == (9000, "state", 0.05)
     assert f"PARAMWALL_VENDOR replaces the vendors of {FILE}" in said.notices
 
 

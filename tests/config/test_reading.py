@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.config.document import SECTIONS, Section
+from proxy.config.document import SECTIONS
 from proxy.config.kinds import kind_of
 from proxy.config.load import ConfigError
 from proxy.config.reference import reference, renewed
 from proxy.config.refusal import choose, closest
+from proxy.config.section import Section
 from proxy.config.tree import Place, Text, read_tree
 from proxy.policy.document import Problem
 from tests.config.loading import loaded

@@ -28,6 +28,7 @@ vendors:
 clients:
   one: {key_env: CLIENT_KEY}
   two: {key_file: client}
+reference: {url: https://r.example/v1, api_key_env: REFERENCE, tunnel: "${TUNNEL_TO_REFERENCE}"}
 """
 
 
@@ -37,6 +38,8 @@ def said() -> Loaded:
         "VENDOR_KEY": f"{CANARY}-1",
         "CLIENT_KEY": f"{CANARY}-2",
         "TUNNEL": f"http://u:{CANARY}-3@10.0.0.1:3128",
+        "REFERENCE": f"{CANARY}-7",
+        "TUNNEL_TO_REFERENCE": f"http://u:{CANARY}-8@10.0.0.1:3128",
         "HTTPS_PROXY": f"http://u:{CANARY}-4@10.0.0.2:3128",
     }
     return loaded(TEXT, environ, {"etc/key": f"{CANARY}-5", "etc/client": f"{CANARY}-6"})
@@ -50,6 +53,10 @@ def test_the_canaries_are_there(said: Loaded) -> None:
     assert a.tunnel is not None
     assert c.tunnel is not None
     assert (CANARY in a.tunnel, CANARY in c.tunnel) == (True, True)
+    reference = said.config.reference
+    assert reference is not None
+    assert reference.api_key == Secret(f"{CANARY}-7")
+    assert CANARY in (reference.tunnel or "")
 
 
 @pytest.mark.parametrize("show", [repr, str, format, pprint.pformat, ascii, lambda said: f"{said!r:>10}"])
@@ -57,6 +64,7 @@ def test_no_text_of_a_configuration_holds_one(said: Loaded, show: Callable[[obje
     assert CANARY not in show(said)
     assert CANARY not in show(said.config)
     assert all(CANARY not in show(vendor) for vendor in said.config.vendors)
+    assert CANARY not in show(said.config.reference)
 
 
 def test_what_is_said_at_start_holds_none(said: Loaded) -> None:

@@ -101,6 +101,17 @@ def test_an_event_too_large_is_dropped_and_the_next_one_is_read(
         assert [event.data for event in events] == [b"next"]
 
 
+@pytest.mark.parametrize("size", range(90, 104))
+def test_how_large_is_too_large_does_not_depend_on_the_split(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+    text = b"data: " + b"x" * size + b"\n\n"
+    whole, single = EventDecoder(), EventDecoder()
+    events = whole.feed(text)
+    assert [event for place in range(len(text)) for event in single.feed(text[place : place + 1])] == events
+    assert len(events) == (6 + size <= 100)
+    assert whole.dropped == single.dropped == 1 - len(events)
+
+
 STREAMS = st.lists(
     st.sampled_from(
         [b"data", b"event", b"id", b":", b": ", b" ", b"\n", b"\r", b"\r\n", b"\n\n", b"\r\n\r\n", b"a", b"{}", b"\x00"]

@@ -14,9 +14,12 @@ import pytest
 
 from proxy.simulator import Options, Simulator, parse_faults
 from proxy.simulator.faults import FAULTS
-from proxy.simulator.faults.answer import FOREIGN_MODEL, FOREIGN_TOOL
+from proxy.simulator.faults.answer import HALF_MARKERS, REFUSALS
+from proxy.simulator.faults.calls import FOREIGN_TOOL
 from proxy.simulator.faults.defects import Defect
+from proxy.simulator.faults.reported import FOREIGN_MODEL
 from proxy.simulator.faults.transport import GARBAGE, UNASKED_TEXT
+from proxy.simulator.options import Lengths, Lognormal
 from tests.simulator.asking import DEADLINE_S, WEATHER, RawAnswer, ask, asker, chat, instant_chat
 
 Seen = Callable[[Simulator], Awaitable[bool]]
@@ -110,6 +113,73 @@ async def fewer_tool_calls(vendor: Simulator) -> bool:
     return sum(bool(calls(answer)) for answer in answers) < 15
 
 
+async def lengths_of(vendor: Simulator) -> tuple[int, int]:
+    """Tokens of reasoning and of content, where the honest lengths are 150 and 80 without any spread."""
+    even = Lengths(Lognormal(150, 0), Lognormal(80, 0))
+    async with Simulator(Options(instant=True, lengths=even, faults=vendor.faults)) as host:
+        message = (await ask(host, chat())).message
+    return tokens_in(message["reasoning_content"]), tokens_in(message["content"].removesuffix("."))
+
+
+async def is_shorter(vendor: Simulator) -> bool:
+    return await lengths_of(vendor) == (120, 64)
+
+
+async def reasons_longer(vendor: Simulator) -> bool:
+    return await lengths_of(vendor) == (225, 80)
+
+
+async def called(vendor: Simulator, tool_rate: float) -> int:
+    """How many of 400 questions are answered by a tool call, when the honest chance is `tool_rate`."""
+    brief = Lengths(Lognormal(4, 0), Lognormal(4, 0))
+    options = Options(instant=True, seed=4, tool_rate=tool_rate, lengths=brief, faults=vendor.faults)
+    async with Simulator(options) as host:
+        answers = [await ask(host, instant_chat(text=f"question {number}", **TOOLS)) for number in range(400)]
+    return sum(bool(calls(answer)) for answer in answers)
+
+
+async def calls_fewer(vendor: Simulator) -> bool:
+    return await called(vendor, 0.05) == 0
+
+
+async def calls_more(vendor: Simulator) -> bool:
+    return await called(vendor, 0.95) == 400
+
+
+async def never_two_calls(vendor: Simulator) -> bool:
+    answers = [await ask(vendor, chat(text=f"question {number}", **TOOLS)) for number in range(30)]
+    return not any(len(calls(answer)) > 1 for answer in answers)
+
+
+async def avoids_the_favourite(vendor: Simulator) -> bool:
+    """Of three tools a prompt has one that is called most; the fault never leaves the choice as it was."""
+    names = ("one", "two", "three")
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    body = chat(tools=tools, parallel_tool_calls=False)
+    answers = [await ask(vendor, body) for _ in range(30)]
+    return max(Counter(calls(answer)[0]["function"]["name"] for answer in answers).values()) < 20
+
+
+async def speaks_as_another_model(vendor: Simulator) -> bool:
+    vendor.set_faults((*vendor.faults, *parse_faults("accept-any-parameters")))
+    async with Simulator(Options(instant=True, faults=parse_faults("accept-any-parameters"))) as honest:
+        return await contents(vendor, 1, temperature=0.0) != await contents(honest, 1, temperature=0.0)
+
+
+async def waits_between_tokens(vendor: Simulator) -> bool:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async with Simulator(Options(instant=True, faults=vendor.faults, sleep=sleep)) as slow:
+        events = (await ask(slow, chat(stream=True))).events
+        streamed = waits == [0.1] * (len(events) - 1)
+        waits.clear()
+        await ask(slow, chat())
+    return streamed and waits == [0.1]
+
+
 async def broken_off(vendor: Simulator, *, reset: bool) -> bool:
     async with asker(vendor) as client:
         await client.send("/v1/chat/completions", chat(stream=True))
@@ -190,11 +260,22 @@ SEEN: Final[dict[str, Seen]] = {
     "thinking-not-disabled": seen_in(instant_chat(), lambda answer: "reasoning_content" in answer.message),
     "injected-system-prompt": prompt_is_off_by(lambda more: 30 <= more <= 50),
     "dropped-system-prompt": prompt_is_off_by(lambda more: more == -12),
+    "spaced-chat-template": prompt_is_off_by(lambda more: more == 7),
     "null-content-as-text": prompt_is_off_by(lambda more: more == 1),
     "missing-generation-prompt": fewer_tool_calls,
     "silent-output-cap": seen_in(
         chat(max_tokens=4000), lambda answer: finish(answer) == "length" and usage(answer)["completion_tokens"] == 64
     ),
+    "json-format-broken": seen_in(
+        instant_chat(response_format={"type": "json_object"}), lambda answer: answer.message["content"][0] != "{"
+    ),
+    "shorter-answers": is_shorter,
+    "longer-reasoning": reasons_longer,
+    "fewer-tool-calls": calls_fewer,
+    "more-tool-calls": calls_more,
+    "scrambled-decisions": seen_in(chat(**TOOLS), lambda answer: not calls(answer) and finish(answer) == "stop"),
+    "wrong-tool": avoids_the_favourite,
+    "swapped-model": speaks_as_another_model,
     "redirect": seen_in(chat(), lambda answer: answer.status == 307 and answer.headers["location"] != ""),
     "echo-key": seen_in(
         chat(),
@@ -233,9 +314,14 @@ SEEN: Final[dict[str, Seen]] = {
         instant_chat(), lambda answer: usage(answer)["completion_tokens"] == 8 and finish(answer) == "stop"
     ),
     "gibberish": seen_in(instant_chat(), lambda answer: not answer.message["content"].isascii()),
+    "wrong-language": seen_in(instant_chat(), lambda answer: answer.message["content"].endswith("。")),
+    "refusals": seen_in(chat(**TOOLS), lambda answer: answer.message["content"] in REFUSALS and not calls(answer)),
     "repetition": seen_in(instant_chat(), lambda answer: max_repeats(answer.message["content"]) >= 50),
     "exclamation-marks": seen_in(instant_chat(), lambda answer: answer.message["content"] == "!" * 400),
     "leaked-markers": seen_in(instant_chat(), lambda answer: "<|" in answer.message["content"]),
+    "half-markers": seen_in(
+        instant_chat(), lambda answer: any(marker in answer.message["content"] for marker in HALF_MARKERS)
+    ),
     "broken-tool-arguments": seen_in(chat(**TOOLS), lambda answer: None in arguments_of(answer)),
     "off-schema-arguments": seen_in(
         chat(**TOOLS), lambda answer: any(isinstance(each, list) for each in arguments_of(answer))
@@ -247,12 +333,20 @@ SEEN: Final[dict[str, Seen]] = {
     "wrong-tool-ids": seen_in(
         chat(**TOOLS), lambda answer: not re.fullmatch(r"functions\.[\w-]+:\d+", calls(answer)[0]["id"])
     ),
+    "repeated-tool-ids": seen_in(
+        chat(messages=[*HISTORY, {"role": "user", "content": "again"}], **TOOLS),
+        lambda answer: calls(answer)[0]["id"] == "functions.get_weather:0",
+    ),
+    "single-tool-call": never_two_calls,
     "finish-mismatch": seen_in(chat(**TOOLS), lambda answer: bool(calls(answer)) and finish(answer) == "stop"),
     "missing-tool-calls": seen_in(chat(**TOOLS), lambda answer: not calls(answer) and finish(answer) == "tool_calls"),
     "withheld-tool-call": seen_in(chat(**TOOLS), lambda answer: not calls(answer) and finish(answer) == "length"),
     "unknown-finish-reason": seen_in(chat(), lambda answer: finish(answer) in ("unexpected_state", "abort", "error")),
     "missing-finish-reason": stream(lambda answer: not has_finish(answer)),
     "wrong-usage": seen_in(chat(), lambda answer: usage(answer)["total_tokens"] < usage(answer)["completion_tokens"]),
+    "inflated-completion-tokens": seen_in(
+        instant_chat(), lambda answer: usage(answer)["completion_tokens"] > 1.1 * tokens_in(answer.message["content"])
+    ),
     "zero-usage": seen_in(chat(), lambda answer: usage(answer)["total_tokens"] == 0),
     "missing-usage": stream(lambda answer: '"usage":{' not in answer.text),
     "misplaced-cached-tokens": seen_in(chat(), lambda answer: "prompt_tokens_details" in usage(answer)),
@@ -262,6 +356,7 @@ SEEN: Final[dict[str, Seen]] = {
     "error-in-200": seen_in(chat(), lambda answer: answer.status == 200 and "error" in answer.json),
     "empty-body": seen_in(chat(), lambda answer: answer.status == 200 and answer.body == b""),
     "slow-first-token": first_token_is_late,
+    "slow-tokens": waits_between_tokens,
     "stalled-stream": stalls_after_three_events,
     "set-cookie": seen_in(chat(), lambda answer: answer.headers.get("set-cookie", "").startswith("session=")),
     "gzip-answer": stream(lambda answer: answer.headers.get("content-encoding") == "gzip" and has_finish(answer)),
@@ -276,6 +371,11 @@ SEEN: Final[dict[str, Seen]] = {
 def usage(answer: RawAnswer) -> dict[str, Any]:
     counts: dict[str, Any] = answer.json["usage"]
     return counts
+
+
+def tokens_in(text: str) -> int:
+    """The tokens of a content: its words and punctuation marks."""
+    return len(re.findall(r"\w+|[^\w\s]", text))
 
 
 def max_repeats(text: str) -> int:
@@ -315,7 +415,13 @@ async def test_faults_survive_every_kind_of_request(name: str, caplog: pytest.Lo
         for body in bodies:
             async with asker(vendor) as client:
                 await client.send("/v1/chat/completions", body)
-                if name in ("cut-before-headers", "garbage-response", "stalled-stream", "slow-first-token"):
+                if name in (
+                    "cut-before-headers",
+                    "garbage-response",
+                    "stalled-stream",
+                    "slow-first-token",
+                    "slow-tokens",
+                ):
                     continue
                 answer = await client.answer()
                 assert answer.status != 500 or name == "server-error"

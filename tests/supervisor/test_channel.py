@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from proxy.wire.channel import (
+from proxy.child.channel import (
     Ask,
     Channel,
     Drain,
@@ -25,8 +25,8 @@ from proxy.wire.channel import (
     encode_order,
     encode_word,
 )
-from proxy.wire.lines import Lines
-from proxy.wire.snapshot import Family
+from proxy.child.lines import Lines
+from proxy.child.snapshot import Family
 
 REPORT = Report(3, 0.25, (Family("c", "counter", "Text.", (("c_total", {"vendor": "a"}, float("inf")),)),))
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from proxy.child.channel import Ready, Report, Swapped, encode_word
 from proxy.supervisor.child import Child, Launch, State
-from proxy.wire.channel import Ready, Report, Swapped, encode_word
 
 CHANNEL = "import socket, sys; line = socket.socket(fileno=int(sys.argv[sys.argv.index('--channel') + 1]));"
 

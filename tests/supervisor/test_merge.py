@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
+from proxy.child.snapshot import Family, Sample, Snapshot, families
 from proxy.supervisor.merge import MergedCollector, Totals
-from proxy.wire.snapshot import Family, Sample, Snapshot, families
 
 Labels = tuple[tuple[str, str], ...]
 

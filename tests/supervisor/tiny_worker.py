@@ -12,9 +12,9 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 
+from proxy.child.process import Log, main
 from proxy.config.values import Config
 from proxy.metrics.worker import Metrics
-from proxy.wire.worker import Log, main
 
 CHUNK_EVERY_S = 0.02
 
@@ -60,6 +60,9 @@ class TinyPlane:
 
     def in_flight(self) -> int:
         return self._open
+
+    def detail(self) -> bytes:
+        return b""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
@@ -108,4 +111,5 @@ class TinyPlane:
 
 
 if __name__ == "__main__":
-    main(TinyPlane)
+    counted = Metrics()
+    main(lambda config, log, _: TinyPlane(config, counted, log), counted)

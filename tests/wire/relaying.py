@@ -53,6 +53,7 @@ class Relayed:
             redact,
             http_1_0,
             http_1_0,
+            None,
             self.failures.append,
         )
 

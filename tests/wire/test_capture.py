@@ -85,3 +85,13 @@ def test_what_ends_like_an_answer(body: bytes, content_type: bytes, whole: bool)
     capture = Capture()
     capture.add(body, 0.0)
     assert capture.ends_like_an_answer(content_type) is whole
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20_000), max_size=20))
+def test_every_byte_is_spilled_once_or_still_there(reads: list[bytes]) -> None:
+    spilled: list[bytes] = []
+    capture = Capture(spill=spilled.append)
+    for number, read in enumerate(reads):
+        capture.add(read, float(number))
+    assert b"".join(spilled) + capture.rest() == b"".join(reads)
+    assert len(capture.rest()) <= HEAD_BYTES + 2 * TAIL_BYTES + 20_000

@@ -40,7 +40,7 @@ def shown(text: bytes) -> list[str]:
 
 def check_traces(proxy: Proxy) -> None:
     """No key in anything the proxy keeps or says to its operator."""
-    traces = [proxy.lines, label_values(proxy), proxy.exchanges, proxy.plane._pipeline.plane.config]
+    traces = [proxy.lines, label_values(proxy), proxy.shown, proxy.plane._pipeline.plane.config]
     assert not shown(repr(traces).encode())
 
 

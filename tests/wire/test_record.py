@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from proxy.contract.exchange import Exchange
 from proxy.contract.mode import Mode
 from proxy.wire.pool import Pool
-from tests.proxying import Proxy, configured, proxying
+from tests.proxying import Proxy, Recorder, Shown, configured, proxying
 from tests.wire.client import get, post, until, wired
 from tests.wire.leaks import outcomes, total
 from tests.wire.vendor import End, Script, chunked, head, stream, vending, whole
@@ -178,14 +177,16 @@ async def test_lines_for_eyes() -> None:
 # The tap
 
 
-async def test_the_tap_is_given_the_whole_exchange() -> None:
+async def test_the_tap_is_told_of_the_request_and_of_the_whole_exchange() -> None:
     proxy = await recorded([whole(JSON)])
-    exchange = proxy.exchanges[0]
-    assert orjson.loads(exchange.body) == {"model": "kimi-k2.6", "messages": [], "temperature": 1.0, "top_p": 0.95}
-    assert (exchange.answer, exchange.answer_bytes) == (JSON, len(JSON))
-    assert (exchange.vendor, exchange.route, exchange.outcome, exchange.status) == ("sim", "chat", "ok", 200)
-    assert (exchange.mode, exchange.stream, exchange.content_type) == (Mode.THINKING, False, "application/json")
-    assert exchange.request_id == proxy.lines[0]["id"]
+    (shown,) = proxy.shown
+    exchange = shown.exchange
+    assert orjson.loads(shown.body) == {"model": "kimi-k2.6", "messages": [], "temperature": 1.0, "top_p": 0.95}
+    assert (exchange.answer, exchange.answer_bytes, shown.parts) == (JSON, len(JSON), [])
+    assert (shown.vendor, shown.mode, shown.opted_out) == ("sim", Mode.THINKING, False)
+    assert (exchange.outcome, exchange.upstream, exchange.status) == ("ok", "ok", 200)
+    assert exchange.content_type == "application/json"
+    assert shown.request_id == proxy.lines[0]["id"]
     timings = exchange.timings
     assert timings.sent_s is not None
     assert timings.first_byte_s is not None
@@ -194,34 +195,35 @@ async def test_the_tap_is_given_the_whole_exchange() -> None:
 
 async def test_the_tap_is_given_what_was_cut_too() -> None:
     proxy = await recorded([whole(JSON)[:-5], End.CLOSE])
-    exchange = proxy.exchanges[0]
-    assert (exchange.outcome, exchange.answer) == ("upstream_error", JSON[:-5])
+    exchange = proxy.shown[0].exchange
+    assert (exchange.outcome, exchange.upstream, exchange.answer) == ("upstream_error", "truncated", JSON[:-5])
 
 
 @pytest.mark.parametrize("script", [[End.CLOSE], [whole(b"{}", status=401)]])
 async def test_the_tap_is_given_no_error_body(script: Script) -> None:
     """A vendor's refusal may show the client's key."""
     proxy = await recorded(script)
-    assert all(not exchange.answer for exchange in proxy.exchanges)
+    assert [(shown.exchange.answer, shown.parts) for shown in proxy.shown] == [(b"", [])]
 
 
-async def test_a_long_answer_is_given_by_its_head_and_tail() -> None:
+async def test_a_long_answer_is_given_in_parts_as_it_comes() -> None:
     events = [TOKEN] * 2000
     proxy = await recorded([stream(*events, LAST)])
-    exchange = proxy.exchanges[0]
-    assert exchange.answer_bytes > 100_000
-    assert len(exchange.answer) < 40_000
-    assert exchange.answer.startswith(b"data: " + TOKEN.encode())
-    assert exchange.answer.endswith(b"data: [DONE]\n\n")
+    (shown,) = proxy.shown
+    assert shown.exchange.answer_bytes == len(shown.whole) > 100_000
+    assert shown.whole == b"".join(b"data: %b\n\n" % event.encode() for event in (*events, LAST, "[DONE]"))
+    assert len(shown.exchange.answer) < 40_000
+    assert shown.parts
     assert proxy.count("paramwall_tokens_total", vendor="sim", type="output") == 8
 
 
-async def test_a_tap_that_fails_is_counted_and_felt_by_nobody() -> None:
-    def broken(_: Exchange) -> None:
+@pytest.mark.parametrize("failing", ["admit", "finish"])
+async def test_a_tap_that_fails_is_counted_and_felt_by_nobody(failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no")
 
+    monkeypatch.setattr(Recorder if failing == "admit" else Shown, failing, broken)
     async with vending([whole(JSON)]) as vendor, proxying(configured(vendor.url)) as proxy:
-        proxy.plane._pipeline._tap = broken
         async with wired(proxy.port) as wire:
             for _ in range(3):
                 wire.send(post(KIMI))

@@ -5,17 +5,20 @@ Not here: what it then says (answer.py). Invariant: the body itself is never cha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 from proxy.contract.mode import Mode
 from proxy.simulator.faults.defects import Defect
 from proxy.simulator.faults.fault import AcceptFault, Number, Occasion
-from proxy.simulator.request import ChatRequest
+from proxy.simulator.request import ChatRequest, Habits
 from proxy.simulator.sampler import Sampling, draw_words, prompt_key
 
 _WORDS_PER_TOKEN: Final = 0.7
 """The built-in words with their space are 5.8 bytes long on average, the token estimate takes four bytes a token."""
+OTHER_WEIGHTS: Final = 0x0DD_0DE1
+"""What turns the leanings of the model into those of another; any number but 0."""
 
 
 def _accept_anything(request: ChatRequest, _on: Occasion) -> ChatRequest:
@@ -68,6 +71,18 @@ def _no_generation_prompt(request: ChatRequest, _on: Occasion) -> ChatRequest:
     return replace(request, generation_prompt=False)
 
 
+def _longer_template(request: ChatRequest, on: Occasion) -> ChatRequest:
+    return replace(request, template_tokens=request.template_tokens + on.whole())
+
+
+def _no_json(request: ChatRequest, _on: Occasion) -> ChatRequest:
+    return replace(request, json_schema=None)
+
+
+def _habit(change: Callable[[Habits, float], Habits]) -> Callable[[ChatRequest, Occasion], ChatRequest]:
+    return lambda request, on: replace(request, habits=change(request.habits, on.number or 0.0))
+
+
 ACCEPT_FAULTS: Final = (
     AcceptFault(
         name="accept-any-parameters",
@@ -114,6 +129,13 @@ ACCEPT_FAULTS: Final = (
         act=_no_generation_prompt,
     ),
     AcceptFault(
+        name="spaced-chat-template",
+        does="renders the prompt by a template with more tokens, always as many",
+        defect=Defect.CHANGED_PROMPT,
+        number=Number("how many more", 7),
+        act=_longer_template,
+    ),
+    AcceptFault(
         name="null-content-as-text",
         does="renders null or empty content in the history as the words None or []",
         defect=Defect.NULL_CONTENT_AS_TEXT,
@@ -125,5 +147,57 @@ ACCEPT_FAULTS: Final = (
         defect=Defect.OUTPUT_CAPPED,
         number=Number("the limit in tokens", 64),
         act=_cap_output,
+    ),
+    AcceptFault(
+        name="json-format-broken",
+        does="ignores response_format and writes plain text",
+        defect=Defect.FORMAT_IGNORED,
+        act=_no_json,
+    ),
+    AcceptFault(
+        name="shorter-answers",
+        does="reasons and answers at a fraction of the length, finish reason as ever",
+        defect=Defect.LENGTH_SHIFT,
+        number=Number("the factor", 0.8),
+        act=_habit(lambda habits, by: replace(habits, reasoning=habits.reasoning * by, content=habits.content * by)),
+    ),
+    AcceptFault(
+        name="longer-reasoning",
+        does="reasons at a multiple of the length",
+        defect=Defect.LENGTH_SHIFT,
+        number=Number("the factor", 1.5),
+        act=_habit(lambda habits, by: replace(habits, reasoning=habits.reasoning * by)),
+    ),
+    AcceptFault(
+        name="fewer-tool-calls",
+        does="calls tools less often, on average over prompts",
+        defect=Defect.TRIGGER_SHIFT,
+        number=Number("percentage points less", 5),
+        act=_habit(lambda habits, by: replace(habits, calls=habits.calls - by / 100)),
+    ),
+    AcceptFault(
+        name="more-tool-calls",
+        does="calls tools more often, on average over prompts",
+        defect=Defect.TRIGGER_SHIFT,
+        number=Number("percentage points more", 5),
+        act=_habit(lambda habits, by: replace(habits, calls=habits.calls + by / 100)),
+    ),
+    AcceptFault(
+        name="scrambled-decisions",
+        does="calls a tool where the model would not, and answers where it would call one",
+        defect=Defect.DECISIONS_SCRAMBLED,
+        act=_habit(lambda habits, _by: replace(habits, opposite=True)),
+    ),
+    AcceptFault(
+        name="wrong-tool",
+        does="calls another declared tool than the model would, if there is one",
+        defect=Defect.OTHER_CALLS,
+        act=_habit(lambda habits, _by: replace(habits, other_tool=True)),
+    ),
+    AcceptFault(
+        name="swapped-model",
+        does="answers as another model would: other words, equal lengths and chances",
+        defect=Defect.MODEL_SWAPPED,
+        act=_habit(lambda habits, _by: replace(habits, weights=OTHER_WEIGHTS)),
     ),
 )

@@ -22,7 +22,7 @@ class Defect(Enum):
     )
     THINKING_NOT_DISABLED = ("Thinking is not disabled though asked", "opencode#25001, SillyTavern#5599")
     CHANGED_PROMPT = (
-        "System prompt injected or dropped: prompt_tokens off by a constant",
+        "System prompt injected or dropped, template altered: prompt_tokens off by a constant",
         "Kimi-Vendor-Verifier tests/prompt_tokens",
     )
     NO_GENERATION_PROMPT = (
@@ -42,6 +42,19 @@ class Defect(Enum):
         "Tool markers in content or reasoning",
         "Kimi-K2#89, hermes-agent#24534, llxprt#750, vllm#34955, #36763, #36969",
     )
+    FORMAT_IGNORED = ("response_format is not obeyed", "Kimi-Vendor-Verifier tests/k3_features")
+    TRIGGER_SHIFT = (
+        "Tools are called more or less often than by the reference",
+        "K2-Vendor-Verifier README: 1703 to 3657 calls of hosts against 1958",
+    )
+    DECISIONS_SCRAMBLED = (
+        "Tools are called as often as by the reference, but for other prompts",
+        "K2-Vendor-Verifier README: F1 scores lower than the counts of calls explain",
+    )
+    OTHER_CALLS = (
+        "Another declared tool, or fewer calls at once, than the reference's",
+        "K2-Vendor-Verifier tool_calls_eval.py, blind to names and to merged parallel calls",
+    )
     CALLS_EMPTY = ("Finish reason tool_calls without tool calls", "K2-Instruct card, discussion 48")
     CALLS_WITH_STOP = ("Tool calls with finish reason stop", "ai-sdk-provider#420")
     FINISH_UNKNOWN = ("A finish reason outside the legal set", "Kimi-Vendor-Verifier kimi_model.py; SGLang")
@@ -52,7 +65,10 @@ class Defect(Enum):
     ARGUMENTS_CUT = ("Tool arguments cut or malformed", "vllm#34442, #38579")
     CALL_WITHHELD = ("A streamed tool call is withheld until the limit", "vllm#41182")
     OFF_SCHEMA = ("Undeclared tool, or arguments off the schema", "vLLM blog 2025-10-28; vllm#36891")
-    IDS_WRONG = ("Tool call ids not of the form functions.name:idx", "kimchi#1063, vllm#50782, #46344, mlx-lm#821")
+    IDS_WRONG = (
+        "Tool call ids not of the form functions.name:idx, or used before",
+        "kimchi#1063, vllm#50782, #46344, mlx-lm#821",
+    )
     NO_REASONING = ("Thinking is on but there is no reasoning field", "vllm#37397")
     ANSWER_IN_REASONING = (
         "All output in the reasoning, content empty, finish reason stop",
@@ -64,7 +80,9 @@ class Defect(Enum):
     TOKEN_ZERO = ("Endless exclamation marks (token 0)", "vllm#42426")
     LOOPS = ("Loops and repetition", "Kimi-K2.5#46, Kimi-K2#70")
     GIBBERISH = ("Gibberish, wrong language or script", "reports on INT4 variants")
-    LENGTH_SHIFT = ("Answers much shorter than the reference's", "Kimi-Vendor-Verifier README")
+    REFUSALS = ("Refuses what the reference answers", "reports on INT4 variants; added moderation")
+    LENGTH_SHIFT = ("Answers shorter, or reasoning longer, than the reference's", "Kimi-Vendor-Verifier README")
+    MODEL_SWAPPED = ("Another model under the same name", "arXiv:2410.20247, arXiv:2504.04715")
     OUTPUT_CAPPED = ("A silent cap below the asked max_tokens", "models.dev, output limits of hosts")
     BROKEN_200 = ("Status 200 with an empty body, or an error object inside", "Fireworks blog; gateways")
     USAGE_WRONG = ("Usage missing, zero or wrong", "pi#2017, Cogtrix#2376, Bike4Mind#1089")

@@ -43,6 +43,14 @@ def _slow_first_token(sending: Sending, on: Occasion) -> Sending:
     return replace(sending, steps=(replace(first, after_s=first.after_s + (on.number or 0.0)), *sending.steps[1:]))
 
 
+def _slow_tokens(sending: Sending, on: Occasion) -> Sending:
+    wait_s = on.number or 0.0
+    if not sending.streamed:
+        return replace(sending, steps=tuple(replace(step, after_s=step.after_s + wait_s) for step in sending.steps))
+    first, *rest = sending.steps
+    return replace(sending, steps=(first, *(replace(step, after_s=step.after_s + wait_s) for step in rest)))
+
+
 def _stall(sending: Sending, on: Occasion) -> Sending:
     sent = sum(len(step.data) for step in sending.steps[: on.whole()])
     # A JSON body stalls half way: it has no events to count.
@@ -101,6 +109,13 @@ EVENTS_FAULTS: Final = (
         defect=Defect.SLOW,
         number=Number("seconds", 20),
         act=_slow_first_token,
+    ),
+    EventsFault(
+        name="slow-tokens",
+        does="waits before each further event of a stream (before a JSON answer once), also when instant",
+        defect=Defect.SLOW,
+        number=Number("seconds", 0.1),
+        act=_slow_tokens,
     ),
     EventsFault(
         name="stalled-stream",

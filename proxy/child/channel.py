@@ -1,9 +1,9 @@
-"""The line between the supervisor and one of its workers: frames on a Unix socket pair and what they say.
+"""The line between the supervisor and one of its children: frames on a Unix socket pair and what they say.
 
 Orders go down, words come up, each in its order. An order is pickled, because it carries the frozen Config. That is
 safe here, and only here: the socket pair is made by the supervisor for the worker it starts, has no name in the file
 system, and the side that unpickles is the child, which already runs whatever its parent tells it. What comes up is
-msgpack of the types below and is never unpickled: a worker talks to strangers, the supervisor believes it nothing
+msgpack of the types below and is never unpickled: a child talks to strangers, the supervisor believes it nothing
 but numbers and strings. Not here: what either side does about a message.
 """
 
@@ -17,8 +17,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from proxy.child.snapshot import Family
 from proxy.config.values import Config
-from proxy.wire.snapshot import Family
 
 _MAX_FRAME: Final = 256 * 1024 * 1024
 _LENGTH_BYTES: Final = 4
@@ -67,11 +67,14 @@ class Swapped(msgspec.Struct, frozen=True, tag=True):
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
-    """How the worker is: requests under way, how late its last timer fired (seconds), all metric families."""
+    """How a child is: requests under way, how late its last timer fired (seconds), all metric families, and what else
+    it has to say (a JSON object, or b"").
+    """
 
     in_flight: int
     loop_lag_s: float
     families: tuple[Family, ...]
+    detail: bytes = b""
 
 
 Word: TypeAlias = Ready | Swapped | Report

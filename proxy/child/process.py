@@ -1,9 +1,9 @@
-"""One worker process: obeys its supervisor over a socket pair and runs a data plane on inherited listening sockets.
+"""A child process: obeys its supervisor over a socket pair and runs one service on inherited listening sockets.
 
-Not here: HTTP (server.py). Invariants: a worker reads no file and no environment, its configuration comes over the
-channel, so all workers always run what the supervisor has read once; it ignores every polite signal, since only the
-supervisor knows in which order processes may leave; when the channel closes (the supervisor is gone) it drains and
-ends, so a killed supervisor leaves nothing behind.
+Not here: what the service does. Invariants: a child takes its configuration from the channel alone, so all of them
+always run what the supervisor has read once; it ignores every polite signal, since only the supervisor knows in which
+order processes may leave; when the channel closes (the supervisor is gone) it drains and ends, so a killed supervisor
+leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import uvloop
-from prometheus_client import disable_created_metrics
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
-from proxy.config.values import Config
-from proxy.metrics.worker import Metrics
-from proxy.wire.channel import (
+from proxy.child.channel import (
     Ask,
     Channel,
     Drain,
@@ -37,9 +35,11 @@ from proxy.wire.channel import (
     decode_order,
     encode_word,
 )
-from proxy.wire.lines import Lines
-from proxy.wire.memory import settle
-from proxy.wire.snapshot import families
+from proxy.child.lines import Lines
+from proxy.child.memory import settle
+from proxy.child.snapshot import families
+from proxy.config.values import Config
+from proxy.metrics.cells import Buckets, Cell
 
 _LAG_EVERY_S: Final = 1.0
 _LAST_LINES_S: Final = 1.0
@@ -54,8 +54,24 @@ _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1,
 Log: TypeAlias = Callable[[bytes], None]
 
 
+class Metered(Protocol):
+    """The metrics of a child: all of them, and the two that are stepped here."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What a report holds."""
+
+    @property
+    def loop_lag(self) -> Buckets:
+        """How late a timer of the event loop fired, in seconds."""
+
+    @property
+    def log_lines_dropped(self) -> Cell:
+        """Log lines that found the queue full."""
+
+
 class Service(Protocol):
-    """What a worker runs; `server.DataPlane` is the real one."""
+    """What a child runs: wire.server.DataPlane, or the scorer."""
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Begin to accept on inherited listening sockets."""
@@ -69,18 +85,24 @@ class Service(Protocol):
     def in_flight(self) -> int:
         """Requests under way."""
 
+    def detail(self) -> bytes:
+        """What a report says beyond numbers: a JSON object, or b"" for nothing."""
 
-ServiceFactory: TypeAlias = Callable[[Config, Metrics, Log], Service]
+
+ServiceFactory: TypeAlias = Callable[[Config, Log, str], Service]
+"""Makes the service from its configuration, its log, and the path of the scorer's socket ("" where there is none)."""
 
 
-class Worker:
-    """The worker's side of the channel."""
+class Obedience:
+    """The child's side of the channel."""
 
-    def __init__(self, channel: Channel, make_service: ServiceFactory, metrics: Metrics, log: Log) -> None:
+    def __init__(
+        self, channel: Channel, make_service: Callable[[Config], Service], registry: CollectorRegistry, lag: Buckets
+    ) -> None:
         self._channel = channel
         self._make_service = make_service
-        self._metrics = metrics
-        self._log = log
+        self._registry = registry
+        self._lag = lag
         self._draining: asyncio.Task[None] | None = None
         self._lag_s = 0.0
 
@@ -95,7 +117,7 @@ class Worker:
         start = decode_order(first)
         if not isinstance(start, Start):
             raise TypeError(f"the first order was {type(start).__name__}; only Start can be")
-        self._config, self._service = start.config, self._make_service(start.config, self._metrics, self._log)
+        self._config, self._service = start.config, self._make_service(start.config)
         await self._service.start(sockets)
         self._say(Ready())
         lag = asyncio.create_task(self._watch_lag())
@@ -121,7 +143,7 @@ class Worker:
     def _swap(self, config: Config) -> str:
         try:
             self._service.swap(config)
-        except Exception as exc:  # the supervisor replaces a worker that cannot swap
+        except Exception as exc:  # the supervisor replaces a child that cannot swap
             return f"{type(exc).__name__}: {exc}"
         self._config = config
         return ""
@@ -145,10 +167,10 @@ class Worker:
 
     async def _report(self) -> Report:
         read = []
-        for family in families(self._metrics.registry):
+        for family in families(self._registry):
             read.append(family)
             await asyncio.sleep(0)  # thousands of series take milliseconds; requests go on in between
-        return Report(self._service.in_flight(), self._lag_s, tuple(read))
+        return Report(self._service.in_flight(), self._lag_s, tuple(read), self._service.detail())
 
     def _say(self, word: Word) -> None:
         self._channel.send(encode_word(word))
@@ -159,15 +181,16 @@ class Worker:
             due = clock() + _LAG_EVERY_S
             await asyncio.sleep(_LAG_EVERY_S)
             self._lag_s = max(0.0, clock() - due)
-            self._metrics.loop_lag.observe(self._lag_s)
+            self._lag.observe(self._lag_s)
 
 
-def main(make_service: ServiceFactory, arguments: Sequence[str] | None = None) -> None:
+def main(make_service: ServiceFactory, metrics: Metered, arguments: Sequence[str] | None = None) -> None:
     """The process: `--channel FD --log FD --listen FD ...`, all inherited from the supervisor."""
-    parser = argparse.ArgumentParser(prog="paramwall worker", description="Started by `paramwall serve` only.")
+    parser = argparse.ArgumentParser(prog="paramwall child", description="Started by `paramwall serve` only.")
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--log", type=int, required=True)
     parser.add_argument("--listen", type=int, nargs="+", required=True)
+    parser.add_argument("--outbox", default="")
     given = parser.parse_args(arguments)
     faulthandler.enable()
     # They would be half of every report and are dropped from it; the function has no types.
@@ -175,21 +198,19 @@ def main(make_service: ServiceFactory, arguments: Sequence[str] | None = None) -
     sys.setswitchinterval(_SWITCH_S)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    metrics = Metrics()
     lines = Lines(given.log, metrics.log_lines_dropped.inc)
 
     settle()
 
     async def obey() -> None:
         channel = await Channel.over(socket.socket(fileno=given.channel))
-        await Worker(channel, make_service, metrics, lines.put).run([socket.socket(fileno=fd) for fd in given.listen])
+        sockets = [socket.socket(fileno=fd) for fd in given.listen]
+
+        def make(config: Config) -> Service:
+            return make_service(config, lines.put, given.outbox)
+
+        await Obedience(channel, make, metrics.registry, metrics.loop_lag).run(sockets)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(obey())
     lines.close(_LAST_LINES_S)
-
-
-if __name__ == "__main__":
-    from proxy.wire.server import DataPlane
-
-    main(DataPlane)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.contract.answer import Reading, Usage, read_json, read_stream
+from proxy.contract.reading import Reading, Usage, read_json, read_stream
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.wire.lines import Lines
+from proxy.child.lines import Lines
 
 
 @contextmanager

@@ -1,0 +1,143 @@
+"""An Answer from the bytes of a body, whichever way they come: JSON or a stream of events, in any split.
+
+Here: what the pieces of a stream add up to. Not here: what one piece looks like (chunk.py), and whether the answer is
+any good (signals/). Invariants: any split of the same bytes gives the same Answer; no bytes raise; memory is the
+assembled text, at most `limit`, and one event.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.contract.answer import Answer, Flaw
+from proxy.contract.chunk import NOT_JSON, decode_chunk, read_chunk
+from proxy.contract.gather import Gathered
+from proxy.contract.sse import Event, EventDecoder
+
+LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of a JSON body, characters of a stream's text: both far above the longest answer a host gives."""
+
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before either: the white space some routers send while they wait, a byte order mark."""
+_EVENTS: Final = (b":", b"data:", b"event:", b"id:", b"retry:")
+_ENOUGH: Final = max(map(len, _EVENTS))
+
+
+class Assembler:
+    """Feed it the body of one answer (identity coding); `answer` says what it was.
+
+    Events are known by `content_type`, or where it lies by the first bytes. Of a stream, empty pieces of content and
+    reasoning say nothing, since every host opens with one: there both are None or have text. Where a piece names its
+    reasoning twice it counts once. Only choice 0 is assembled; of usage and finish reason the last one said counts.
+    """
+
+    __slots__ = ("_body", "_declared", "_events", "_fed", "_flaws", "_gathered", "_head", "_is_json", "_limit", "_over")
+
+    def __init__(self, content_type: str, limit: int = LIMIT) -> None:
+        self._declared = content_type.partition(";")[0].strip().lower() == "text/event-stream"
+        self._limit = limit
+        self._fed = False
+        self._head = b""
+        self._is_json: bool | None = None
+        self._body = bytearray()
+        self._events = EventDecoder()
+        self._gathered = Gathered(limit)
+        self._flaws = self._gathered.flaws
+        self._over = False
+
+    def feed(self, received: bytes) -> None:
+        """The next bytes of the body, as many as there are."""
+        if self._is_json is None:
+            self._open(received, ending=False)
+        elif self._is_json:
+            self._keep(received)
+        elif not self._over:
+            self._take(self._events.feed(received))
+
+    def answer(self, *, complete: bool) -> Answer:
+        """What was said. `complete` False: the connection broke before the body's end."""
+        if self._is_json is None:
+            self._open(b"", ending=True)
+        if not self._fed:
+            flaw = {Flaw.EMPTY} if complete else {Flaw.EMPTY, Flaw.CUT}
+            return Answer(stream=self._declared, flaws=frozenset(flaw))
+        if self._is_json:
+            self._read_json()
+        elif complete and not self._over:
+            # The blank line after the last event is often forgotten.
+            self.feed(b"\n\n")
+        return self._gathered.answer(self._ending(complete=complete), stream=not self._is_json)
+
+    def _ending(self, *, complete: bool) -> frozenset[Flaw]:
+        flaws = set(self._flaws)
+        if not complete:
+            flaws.add(Flaw.CUT)
+        if not self._is_json:
+            if not self._over:
+                flaws.add(Flaw.NO_DONE)
+            if self._events.dropped:
+                flaws.add(Flaw.OVERSIZED)
+        # What did not arrive, or could not be read, may have held the choices.
+        if not self._gathered.choices and flaws.isdisjoint((Flaw.CUT, Flaw.UNREADABLE, Flaw.OVERSIZED)):
+            flaws.add(Flaw.NOT_AN_ANSWER)
+        return frozenset(flaws)
+
+    def _open(self, received: bytes, *, ending: bool) -> None:
+        """Tell JSON from events, as soon as the first bytes do."""
+        self._fed = self._fed or bool(received)
+        self._head = (self._head + received).lstrip(_BLANK)
+        head = self._head
+        if head.startswith((b"{", b"[")):
+            self._is_json = True
+        elif head.startswith(_EVENTS):
+            self._is_json = False
+        elif ending or len(head) >= _ENOUGH:
+            self._is_json = not self._declared
+        else:
+            return
+        self._head = b""
+        self.feed(head)
+
+    def _keep(self, received: bytes) -> None:
+        if Flaw.OVERSIZED in self._flaws:
+            return
+        if len(self._body) + len(received) > self._limit:
+            self._flaws.add(Flaw.OVERSIZED)
+            self._body.clear()
+        else:
+            self._body += received
+
+    def _read_json(self) -> None:
+        if Flaw.OVERSIZED in self._flaws:
+            return
+        chunk, flaw = read_chunk(self._body)
+        self._body.clear()
+        if flaw is not None:
+            self._flaws.add(flaw)
+        if chunk is not None:
+            self._gathered.add(chunk)
+
+    def _take(self, events: list[Event]) -> None:
+        add = self._gathered.add
+        for event in events:
+            try:
+                chunk = decode_chunk(event.data)
+            except NOT_JSON:
+                self._take_odd(event)
+                if self._over:
+                    break
+            else:
+                add(chunk)
+            if event.name == b"error":
+                self._flaws.add(Flaw.ERROR_INSIDE)
+
+    def _take_odd(self, event: Event) -> None:
+        """An event that is no chunk as it should be: the end, or a flaw."""
+        if event.data.strip() == b"[DONE]":
+            self._over = True
+            return
+        chunk, flaw = read_chunk(event.data)
+        if flaw is not None:
+            self._flaws.add(flaw)
+        if chunk is not None:
+            self._gathered.add(chunk)

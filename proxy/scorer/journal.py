@@ -1,0 +1,169 @@
+"""The scorer's hold on its log: opened, restored, appended to, pruned; with the bodies that are kept beside it.
+
+Not here: what the rows say. Invariants: a row that could not be written waits for the next attempt, in its place; when
+too many wait, no more are made, so the log has a gap at its end but never inside what it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from proxy.config.values import Evidence, Retention
+from proxy.drift.rows import Row
+from proxy.scorer.bodies import Bodies, Keep, Kept, Limits
+from proxy.scorer.book import Book
+from proxy.scorer.redaction import Redactor
+from proxy.store import Acknowledgement, Store, StoreBusy, StoreError
+
+IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
+"""Size of a log that has no folder."""
+MOST_PENDING: Final = 50_000
+SALT_FILE: Final = "mirror.key"
+_BUSY_S: Final = 0.5
+_BUSY_TRIES: Final = 40
+"""A scorer that was killed lets go of the log at once, one that drains within seconds."""
+
+
+class Journal:
+    """The log under `folder`; None: in memory. Give it rows that are folded already."""
+
+    def __init__(self, folder: Path | None, say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self._say = say
+        self._store: Store | None = None
+        self._bodies: Bodies | None = None
+        self._pending: list[Row] = []
+        self._taken: list[int] = []
+        self._kept: list[Kept] = []
+        self._evidence: Evidence | None = None
+
+    async def open(self) -> Book:
+        """Open the log and take back what was folded. Raises StoreError."""
+        for attempt in range(_BUSY_TRIES):
+            try:
+                self._store = await asyncio.to_thread(Store.open, self.folder)
+                break
+            except StoreBusy:
+                if attempt + 1 == _BUSY_TRIES:
+                    raise
+                await asyncio.sleep(_BUSY_S)
+        assert self._store is not None
+        return await asyncio.to_thread(restored, self._store)
+
+    def use(self, evidence: Evidence) -> None:
+        """Keep bodies as configured, from the next commit on."""
+        self._evidence = evidence
+
+    @property
+    def full(self) -> bool:
+        """Whether too much waits to be written."""
+        return len(self._pending) >= MOST_PENDING
+
+    def salt(self) -> bytes:
+        """The key of the mirror's hash, kept over restarts where there is a folder. Raises OSError."""
+        if self.folder is None:
+            return secrets.token_bytes(16)
+        path = self.folder / SALT_FILE
+        try:
+            found = path.read_bytes()
+        except FileNotFoundError:
+            found = b""
+        if len(found) != 16:
+            found = secrets.token_bytes(16)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(found)
+        return found
+
+    async def commit(self, rows: Sequence[Row], kept: Sequence[Kept], taken: Sequence[int], book: Book) -> bool:
+        """Write rows and the state after them; False when that failed, and they wait."""
+        self._pending += rows
+        self._taken += taken
+        self._kept = [*self._kept, *kept][-1000:]
+        if self._store is None:
+            return True
+        if not self._pending:
+            await self._keep_bodies()
+            return True
+        state = book.state()
+        try:
+            await asyncio.to_thread(self._store.append, self._pending, state, self._taken)
+        except StoreError as error:
+            self._say(f"{error}; {len(self._pending)} rows wait")
+            return False
+        self._pending, self._taken = [], []
+        await self._keep_bodies()
+        return True
+
+    async def acknowledgements(self) -> list[Acknowledgement]:
+        """What the operator accepted since."""
+        if self._store is None:
+            return []
+        return [each for each in await asyncio.to_thread(self._store.acknowledgements) if each.id not in self._taken]
+
+    async def retain(self, now_s: float, retention: Retention) -> None:
+        """Prune what is too old or too much."""
+        try:
+            if self._store is not None:
+                size = retention.size_bytes if self.folder is not None else min(retention.size_bytes, IN_MEMORY_BYTES)
+                await asyncio.to_thread(self._store.retain, now_s, retention.age_s, size)
+            if self._bodies is not None:
+                await asyncio.to_thread(self._bodies.retain, now_s)
+        except StoreError as error:
+            self._say(str(error))
+
+    def close(self) -> None:
+        """Let go."""
+        if self._bodies is not None:
+            self._bodies.close()
+        if self._store is not None:
+            self._store.close()
+
+    async def _keep_bodies(self) -> None:
+        kept, self._kept = self._kept, []
+        if self._evidence is None and not kept:
+            return
+        try:
+            await asyncio.to_thread(self._write_bodies, kept)
+        except StoreError as error:
+            self._say(str(error))
+
+    def _write_bodies(self, kept: Sequence[Kept]) -> None:
+        evidence, self._evidence = self._evidence, None
+        if evidence is not None and self.folder is not None:
+            if self._bodies is not None:
+                self._bodies.close()
+            limits = Limits(max_bytes=evidence.size_bytes, max_age_s=evidence.age_s)
+            self._bodies = Bodies.open(self.folder, Keep(evidence.bodies), limits, Redactor(evidence.redact))
+        bodies = self._bodies
+        if bodies is not None:
+            for each in kept:
+                bodies.keep(each)
+
+
+def restored(store: Store) -> Book:
+    """The book as the checkpoint has it, or folded anew where its version is another. Raises StoreError."""
+    found = store.checkpoint()
+    if found is None:
+        return Book()
+    try:
+        return Book.restored(found[1])
+    except (ValueError, KeyError, TypeError):
+        return replayed(store)
+
+
+def replayed(store: Store) -> Book:
+    """The book folded from the rows alone, from the oldest state that is kept. Raises StoreError."""
+    after, state = store.replay_from()
+    try:
+        book = Book() if state is None else Book.restored(state)
+    except (ValueError, KeyError, TypeError):
+        book = Book()
+    for _, row in store.rows(after):
+        book.fold(row)
+    return book

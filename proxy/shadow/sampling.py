@@ -1,0 +1,72 @@
+"""Which conversations are mirrored: a keyed hash of the conversation against the rate of the moment.
+
+Not here: what else keeps a request from being mirrored (shadow.py). Invariants: the choice is made before the answer is
+known and depends on the request alone; all requests of one conversation share it; one that is chosen at a rate is
+chosen at every higher one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+from proxy.contract.envelope import Envelope
+
+_TAIL: Final = 2048
+"""Bytes hashed at most: the end of the first user message tells conversations apart, system prompts do not."""
+_FARTHEST: Final = 256 * 1024
+"""How far into the messages the first one of the user is looked for."""
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+"""A string of JSON, or a bracket."""
+_QUOTE: Final = ord('"')
+_OPENING: Final = b"[{"
+_FULL: Final = 1 << 64
+
+
+def chosen(salt: bytes, conversation: bytes, fraction: float) -> bool:
+    """Whether a conversation belongs to the share `fraction` of all."""
+    if fraction >= 1.0:
+        return True
+    digest = hashlib.blake2b(conversation, digest_size=8, key=salt).digest()
+    return int.from_bytes(digest, "big") < fraction * _FULL
+
+
+def conversation_of(envelope: Envelope, request_id: str) -> bytes:
+    """What all requests of one conversation have in common: the client's cache key, else the messages up to the first
+    of the user. Without either the request is a conversation of its own.
+    """
+    named = envelope.members.get("prompt_cache_key")
+    if named is not None and len(named) > 2:
+        return bytes(named)[:_TAIL]
+    if "messages" not in envelope.members:
+        return request_id.encode()
+    text, start, end = envelope.span("messages")
+    stop = _end_of_first_user_message(text, start, end)
+    if stop < 0:
+        return request_id.encode()
+    return text[max(start, stop - _TAIL) : stop]
+
+
+def _end_of_first_user_message(text: bytes, start: int, end: int) -> int:
+    """Where it ends in an array of messages; -1 without one. Only strings and brackets are looked at: the object that
+    has `role` as a name of its own, followed by `user`.
+    """
+    depth, named, found = 0, False, False
+    for token in _TOKEN.finditer(text, start, min(end, start + _FARTHEST)):
+        first, last = token.span()
+        byte = text[first]
+        if byte == _QUOTE:
+            if depth == 2 and last - first == 6:
+                word = text[first:last]
+                found = found or (named and word == b'"user"')
+                named = word == b'"role"'
+            else:
+                named = False
+        elif byte in _OPENING:
+            depth += 1
+        else:
+            depth -= 1
+            if depth == 1 and found:
+                return last
+    return -1

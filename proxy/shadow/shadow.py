@@ -1,0 +1,208 @@
+"""The tap of a worker: decides what is mirrored and checked, and sends it to the scorer.
+
+Not here: HTTP (wire/), the socket (outbox.py), the hash (sampling.py). Invariants: whether a request is mirrored is
+decided before its answer is known, by the request alone; every request that was selected is counted once as excluded or
+shed here, or is the scorer's to count; no call waits.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from msgspec.structs import replace
+
+from proxy.config.values import Client, Config, Vendor
+from proxy.contract.envelope import Envelope
+from proxy.contract.exchange import (
+    ASKED_MEMBERS,
+    LONG_MEMBERS,
+    LONGEST_ASKED,
+    NOTHING,
+    Admitted,
+    Exchange,
+    Finished,
+    Part,
+    Rates,
+)
+from proxy.metrics.shadow import ShadowMetrics
+from proxy.policy.decision import Decision
+from proxy.shadow.outbox import Outbox
+from proxy.shadow.sampling import chosen, conversation_of
+
+_CLOSE_S: Final = 1.0
+
+
+class Ticket:
+    """One request whose answer crosses to the scorer."""
+
+    __slots__ = ("_frame", "_shadow", "_whole")
+
+    def __init__(self, shadow: Shadow, frame: Finished) -> None:
+        """`frame` is what will be sent in the end, but for the exchange."""
+        self._shadow = shadow
+        self._frame = frame
+        self._whole = True
+
+    def part(self, data: bytes) -> None:
+        """A piece of the answer, which the worker keeps no longer."""
+        if self._whole and not self._shadow.outbox.put(Part(self._frame.id, data)):
+            self._whole = False
+
+    def finish(self, exchange: Exchange) -> None:
+        """The exchange is over. Where its answer has no room, the scorer is at least told so."""
+        outbox, frame = self._shadow.outbox, self._frame
+        if self._whole and outbox.put(replace(frame, exchange=exchange)):
+            return
+        self._shadow.dropped(frame.vendor)
+        outbox.put(replace(frame, whole=False, exchange=replace(exchange, answer=b"")), urgent=True)
+
+    def announce(self, body: bytes) -> None:
+        """Tell the scorer before the answer is known that this one is mirrored."""
+        shadow, frame = self._shadow, self._frame
+        if shadow.outbox.put(Admitted(frame.id, frame.vendor, frame.policy, frame.mode, body)):
+            self._frame = replace(frame, mirrored=True)
+        else:
+            shadow.count(frame.vendor, "shed", "outbox_full" if shadow.outbox.open else "no_scorer")
+
+
+class Shadow:
+    """The tap. `metrics` counts; `wanted` is what the scorer asked for last, None while there is none."""
+
+    def __init__(self, config: Config, metrics: ShadowMetrics, path: str) -> None:
+        self._metrics = metrics
+        self._wanted: Rates | None = None
+        self.outbox = Outbox(path, config.signals.outbox_bytes, self._heard)
+        self._use(config)
+        metrics.outbox_bytes.set_function(self.outbox.waiting)
+
+    def start(self) -> None:
+        """Begin to look for the scorer."""
+        self.outbox.start()
+
+    def swap(self, config: Config) -> None:
+        """Use another configuration for requests from now on."""
+        self._use(config)
+
+    @property
+    def told(self) -> bool:
+        """Whether there is a scorer that has said what it wants."""
+        return self._wanted is not None
+
+    async def close(self) -> None:
+        """Send what waits and go."""
+        await self.outbox.close(_CLOSE_S)
+
+    def admit(
+        self,
+        request_id: str,
+        vendor: Vendor,
+        client: Client | None,
+        *,
+        opted_out: bool,
+        envelope: Envelope,
+        decision: Decision,
+        body: bytes,
+    ) -> Ticket | None:
+        """See wire/tap.py."""
+        checked = self._is_checked(request_id)
+        mirrored = self._is_mirrored(request_id, vendor, client, opted_out=opted_out, envelope=envelope, body=body)
+        if not checked and not mirrored:
+            return None
+        if not self.outbox.open:
+            if mirrored:
+                self.count(vendor.name, "shed", "no_scorer")
+            if checked:
+                self.dropped(vendor.name)
+            return None
+        keep = not self._wants_privacy(vendor, client, opted_out=opted_out)
+        asked, contents = self._asked(envelope, decision)
+        frame = Finished(
+            id=request_id,
+            vendor=vendor.name,
+            policy=vendor.plan.name,
+            mode=decision.mode,
+            mirrored=False,
+            checked=checked,
+            whole=True,
+            keep=keep,
+            asked=asked,
+            contents=contents,
+            exchange=NOTHING,
+        )
+        ticket = Ticket(self, frame)
+        if mirrored:
+            ticket.announce(body)
+        return ticket
+
+    def count(self, vendor: str, result: str, reason: str) -> None:
+        """`paramwall_mirror_total`."""
+        self._metrics.mirror(vendor, result, reason).value += 1
+
+    def dropped(self, vendor: str) -> None:
+        """An answer that will not be looked at."""
+        self._metrics.dropped(vendor, "outbox_full" if self.outbox.open else "no_scorer").value += 1
+
+    def _asked(self, envelope: Envelope, decision: Decision) -> tuple[dict[str, bytes], dict[str, int]]:
+        """The members by which the answer is judged, as they left. Copies: the body is not kept."""
+        members, changes = envelope.members, decision.changes
+        asked: dict[str, bytes] = {}
+        for name in ASKED_MEMBERS:
+            raw = changes[name] if name in changes else members.get(name)
+            if raw is not None and len(raw) <= LONGEST_ASKED:
+                asked[name] = bytes(raw)
+        contents: dict[str, int] = {}
+        for name in LONG_MEMBERS:
+            raw = changes[name] if name in changes else members.get(name)
+            if raw is not None:
+                contents[name] = self.outbox.content(bytes(raw))
+        return asked, contents
+
+    def _use(self, config: Config) -> None:
+        self._mirror = config.mirror
+        self._checked_below = config.signals.fraction * (1 << 32)
+        self.outbox.limit = config.signals.outbox_bytes
+        self._metrics.prepare(vendor.name for vendor in config.vendors)
+        self._metrics.outbox_capacity.value = config.signals.outbox_bytes
+
+    def _heard(self, wanted: Rates | None) -> None:
+        self._wanted = wanted
+
+    def _wants_privacy(self, vendor: Vendor, client: Client | None, *, opted_out: bool) -> bool:
+        return (
+            not vendor.mirror
+            or (client is not None and not client.mirror)
+            or (opted_out and self._mirror.allow_opt_out)
+        )
+
+    def _is_checked(self, request_id: str) -> bool:
+        below = self._checked_below
+        return below >= 1 << 32 or (below > 0 and zlib.crc32(request_id.encode()) < below)
+
+    def _is_mirrored(
+        self,
+        request_id: str,
+        vendor: Vendor,
+        client: Client | None,
+        *,
+        opted_out: bool,
+        envelope: Envelope,
+        body: bytes,
+    ) -> bool:
+        wanted = self._wanted
+        fraction = 0.0 if wanted is None else wanted.fractions.get(vendor.name, 0.0)
+        if wanted is None or fraction <= 0.0:
+            return False
+        if not chosen(wanted.salt, conversation_of(envelope, request_id), fraction):
+            return False
+        self.count(vendor.name, "selected", "")
+        for reason, excluded in (
+            ("vendor_opt_out", not vendor.mirror),
+            ("client_opt_out", client is not None and not client.mirror),
+            ("header_opt_out", opted_out and self._mirror.allow_opt_out),
+            ("too_large", len(body) > self._mirror.max_body_bytes),
+        ):
+            if excluded:
+                self.count(vendor.name, "excluded", reason)
+                return False
+        return True
