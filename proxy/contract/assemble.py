@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.contract.answer import Answer, Flaw
-from proxy.contract.chunk import NOT_JSON, decode_chunk, read_chunk
+from proxy.contract.chunk import NOT_JSON, Chunk, decode_chunk, read_chunk
 from proxy.contract.gather import Gathered
 from proxy.contract.sse import Event, EventDecoder
+from proxy.contract.template import Template
 
 LIMIT: Final = 16 * 1024 * 1024
 """Bytes of a JSON body, characters of a stream's text: both far above the longest answer a host gives."""
@@ -21,6 +22,9 @@ _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 """What may stand before either: the white space some routers send while they wait, a byte order mark."""
 _EVENTS: Final = (b":", b"data:", b"event:", b"id:", b"retry:")
 _ENOUGH: Final = max(map(len, _EVENTS))
+_SOON: Final = 128
+_SELDOM: Final = 64 * 1024
+"""Bytes of a stream that are read event by event before their form is learnt: doubled whenever that was in vain."""
 
 
 class Assembler:
@@ -31,7 +35,10 @@ class Assembler:
     reasoning twice it counts once. Only choice 0 is assembled; of usage and finish reason the last one said counts.
     """
 
-    __slots__ = ("_body", "_declared", "_events", "_fed", "_flaws", "_gathered", "_head", "_is_json", "_limit", "_over")
+    __slots__ = (
+        "_body", "_declared", "_events", "_fed", "_flaws", "_gathered", "_head", "_is_json", "_limit", "_over",
+        "_pause", "_template", "_unlearnt",
+    )  # fmt: skip
 
     def __init__(self, content_type: str, limit: int = LIMIT) -> None:
         self._declared = content_type.partition(";")[0].strip().lower() == "text/event-stream"
@@ -44,6 +51,9 @@ class Assembler:
         self._gathered = Gathered(limit)
         self._flaws = self._gathered.flaws
         self._over = False
+        self._template: Template | None = None
+        self._unlearnt = 0
+        self._pause = _SOON
 
     def feed(self, received: bytes) -> None:
         """The next bytes of the body, as many as there are."""
@@ -52,7 +62,7 @@ class Assembler:
         elif self._is_json:
             self._keep(received)
         elif not self._over:
-            self._take(self._events.feed(received))
+            self._take(received)
 
     def answer(self, *, complete: bool) -> Answer:
         """What was said. `complete` False: the connection broke before the body's end."""
@@ -117,19 +127,55 @@ class Assembler:
         if chunk is not None:
             self._gathered.add(chunk)
 
-    def _take(self, events: list[Event]) -> None:
-        add = self._gathered.add
+    def _take(self, received: bytes) -> None:
+        """Take events by the form of one before them, and read those that have another."""
+        place = self._take_alike(received, 0)
+        while place < len(received) and not self._over:
+            end = received.find(b"\n\n", place + self._unlearnt) + 2
+            if end < 2:
+                end = len(received)
+            self._read(self._events.feed(received[place:end]), end - place)
+            place = self._take_alike(received, end)
+
+    def _take_alike(self, received: bytes, place: int) -> int:
+        """Where the events end that have the form of the one learnt from."""
+        if self._template is None or self._over or not self._events.stands_before(received):
+            return place
+        start = place
+        while place < len(received):
+            chunk, end = self._template.take(received, place)
+            if chunk is None:
+                break
+            self._gathered.add(chunk)
+            self._unlearnt, self._pause = 0, _SOON
+            place = end
+        self._events.skip(place - start)
+        return place
+
+    def _read(self, events: list[Event], size: int) -> None:
+        """Read the events of `size` bytes; the last one may be learnt from."""
+        chunk: Chunk | None = None
         for event in events:
             try:
                 chunk = decode_chunk(event.data)
             except NOT_JSON:
+                chunk = None
                 self._take_odd(event)
                 if self._over:
                     break
             else:
-                add(chunk)
+                self._gathered.add(chunk)
             if event.name == b"error":
                 self._flaws.add(Flaw.ERROR_INSIDE)
+        self._unlearnt -= min(size, self._unlearnt)
+        if events and not self._unlearnt:
+            self._learn(events[-1].data, chunk)
+
+    def _learn(self, data: bytes, chunk: Chunk | None) -> None:
+        """Learn from an event, and not soon again unless that proves of use."""
+        if chunk is not None and (self._template is None or not self._template.has(data)):
+            self._template = Template.learnt(data, chunk) or self._template
+        self._unlearnt, self._pause = self._pause, min(2 * self._pause, _SELDOM)
 
     def _take_odd(self, event: Event) -> None:
         """An event that is no chunk as it should be: the end, or a flaw."""

@@ -63,10 +63,6 @@ class Exchange(msgspec.Struct, frozen=True, array_like=True):
     timings: Timings
 
 
-NOTHING: Final = Exchange("", "none", 0, b"", 0, "", "", Timings(None, None, None, 0.0, 0.0))
-"""Of an exchange that has only begun."""
-
-
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The first frame of a worker."""
 

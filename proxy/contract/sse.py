@@ -74,6 +74,15 @@ class EventDecoder:
                 events.append(event)
         return events
 
+    def stands_before(self, received: bytes) -> bool:
+        """Whether `received` begins with a new event, and can hold none that is too large."""
+        between = not (self._line or self._size or self._name or self._after_cr or self._too_long or self._first)
+        return between and len(received) <= MAX_EVENT_BYTES
+
+    def skip(self, size: int) -> None:
+        """Whole events of `size` bytes, each but one line of data and its blank line, were taken elsewhere."""
+        self._offset += size
+
     def _take_plain(self, received: bytes, position: int, events: list[Event]) -> int:
         """Take as many events as there are of the form nearly all have, one line of data, in a quarter of the time;
         return where they end.

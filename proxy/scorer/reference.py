@@ -24,6 +24,10 @@ USER_AGENT: Final = f"paramwall-mirror/{__version__}"
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 600.0
+_KEPT_S: Final = 2.0
+"""How long an idle connection is used again: well below the 5 s after which llama.cpp's server and others close one,
+since a request that meets the closing would be lost.
+"""
 _IDLE_POLL_S: Final = 1.0
 REASONS: Final = (
     "rate_limited",
@@ -65,7 +69,7 @@ class ReferenceLeg:
         if reference.api_key is not None:
             self._headers["Authorization"] = f"Bearer {reference.api_key.reveal()}"
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=_tls(reference)),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S, ssl=_tls(reference)),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,

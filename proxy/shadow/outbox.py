@@ -30,6 +30,7 @@ GATHER_S: Final = 0.02
 GATHER_BYTES: Final = 256 * 1024
 RETRY_S: Final = 0.5
 URGENT_BYTES: Final = 4 * 1024 * 1024
+_END: Final = 64
 _MAX_CONTENTS: Final = 512
 _MAX_CONTENT_BYTES: Final = 32 * 1024 * 1024
 _MAX_RATES_BYTES: Final = 64 * 1024
@@ -47,11 +48,11 @@ class Outbox(asyncio.Protocol):
         self._on_rates = on_rates
         self._transport: asyncio.WriteTransport | None = None
         self._frames: list[bytes] = []
-        self._waiting = 0
+        self._waiting = self._unsent = 0
         self._flushing: asyncio.TimerHandle | None = None
         self._heard = bytearray()
         self._connecting: asyncio.Task[None] | None = None
-        self._contents: dict[bytes, int] = {}
+        self._contents: dict[tuple[int, bytes, bytes], tuple[bytes, int]] = {}
         self._content_bytes = 0
         self._last_key = 0
         self._closed = False
@@ -66,9 +67,8 @@ class Outbox(asyncio.Protocol):
         return self._transport is not None
 
     def waiting(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-        transport = self._transport
-        return self._waiting + (0 if transport is None else transport.get_write_buffer_size())
+        """Bytes that the kernel had not taken when last written to, and what came since."""
+        return self._waiting + self._unsent
 
     def put(self, frame: Frame, *, urgent: bool = False) -> bool:
         """Send a frame soon; False when it is dropped. An urgent one is small, and has some room of its own."""
@@ -87,8 +87,10 @@ class Outbox(asyncio.Protocol):
 
     def content(self, data: bytes) -> int:
         """The key of a long member, which crosses now unless it did before; 0 when there is no room for it."""
-        key = self._contents.get(data)
-        if key is not None:
+        # Hashing all of it would cost more than all the rest; its ends find the one it is compared with.
+        shape = (len(data), data[:_END], data[-_END:])
+        known, key = self._contents.get(shape, (b"", 0))
+        if key and known == data:
             return key
         if len(self._contents) >= _MAX_CONTENTS or self._content_bytes + len(data) > _MAX_CONTENT_BYTES:
             self._contents.clear()
@@ -96,7 +98,8 @@ class Outbox(asyncio.Protocol):
         key = self._last_key + 1
         if not self.put(Content(key, data)):
             return 0
-        self._last_key = self._contents[data] = key
+        self._last_key = key
+        self._contents[shape] = (data, key)
         self._content_bytes += len(data)
         return key
 
@@ -149,7 +152,7 @@ class Outbox(asyncio.Protocol):
         self._transport = None
         self._heard.clear()
         self._frames.clear()
-        self._waiting = 0
+        self._waiting = self._unsent = 0
         self._on_rates(None)
         if not self._closed:
             self.start()
@@ -163,8 +166,12 @@ class Outbox(asyncio.Protocol):
             self._flushing.cancel()
             self._flushing = None
         frames, self._frames, self._waiting = self._frames, [], 0
-        if frames and self._transport is not None:
-            self._transport.write(b"".join(frames))
+        if self._transport is not None:
+            if frames:
+                self._transport.write(b"".join(frames))
+            self._unsent = self._transport.get_write_buffer_size()
+            if self._unsent:  # look again soon, whether anything comes or not
+                self._flushing = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()

@@ -13,12 +13,15 @@ from typing import Final
 
 from proxy.contract.envelope import Envelope
 
-_TAIL: Final = 2048
+_TAIL: Final = 512
 """Bytes hashed at most: the end of the first user message tells conversations apart, system prompts do not."""
 _FARTHEST: Final = 256 * 1024
 """How far into the messages the first one of the user is looked for."""
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 """A string of JSON, or a bracket."""
+_USUAL: Final = (b'{"role":"user","content":"', b'{"role": "user", "content": "')
+"""How clients write a message of the user."""
+_BACKSLASH: Final = ord("\\")
 _QUOTE: Final = ord('"')
 _OPENING: Final = b"[{"
 _FULL: Final = 1 << 64
@@ -42,10 +45,35 @@ def conversation_of(envelope: Envelope, request_id: str) -> bytes:
     if "messages" not in envelope.members:
         return request_id.encode()
     text, start, end = envelope.span("messages")
-    stop = _end_of_first_user_message(text, start, end)
+    stop = _end_of_usual(text, start, end) or _end_of_first_user_message(text, start, end)
     if stop < 0:
         return request_id.encode()
     return text[max(start, stop - _TAIL) : stop]
+
+
+def _end_of_usual(text: bytes, start: int, end: int) -> int:
+    """Where the first message of the user ends, when it is written as clients do; 0 when it has to be looked for.
+
+    Within a string quotes are escaped, so neither `"user"` nor the end of the content is text of anybody.
+    """
+    user = text.find(b'"user"', start, end)
+    for opening in _USUAL:
+        begin = user - opening.index(b'"user"')
+        if user < 0 or not text.startswith(opening, begin, end):
+            continue
+        at = text.find(b'"', begin + len(opening), end)
+        while at > 0 and _escaped(text, at):
+            at = text.find(b'"', at + 1, end)
+        return at + 2 if at > 0 and text[at + 1 : at + 2] == b"}" else 0
+    return 0
+
+
+def _escaped(text: bytes, at: int) -> bool:
+    """Whether an odd number of backslashes stands before."""
+    before = at
+    while text[before - 1] == _BACKSLASH:
+        before -= 1
+    return (at - before) % 2 == 1
 
 
 def _end_of_first_user_message(text: bytes, start: int, end: int) -> int:

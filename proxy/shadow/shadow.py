@@ -18,7 +18,6 @@ from proxy.contract.exchange import (
     ASKED_MEMBERS,
     LONG_MEMBERS,
     LONGEST_ASKED,
-    NOTHING,
     Admitted,
     Exchange,
     Finished,
@@ -31,39 +30,77 @@ from proxy.shadow.outbox import Outbox
 from proxy.shadow.sampling import chosen, conversation_of
 
 _CLOSE_S: Final = 1.0
+_SMALL: Final = frozenset(ASKED_MEMBERS)
+_LONG: Final = frozenset(LONG_MEMBERS)
 
 
 class Ticket:
     """One request whose answer crosses to the scorer."""
 
-    __slots__ = ("_frame", "_shadow", "_whole")
+    __slots__ = (
+        "_asked",
+        "_checked",
+        "_contents",
+        "_id",
+        "_keep",
+        "_mirrored",
+        "_mode",
+        "_shadow",
+        "_vendor",
+        "_whole",
+    )
 
-    def __init__(self, shadow: Shadow, frame: Finished) -> None:
-        """`frame` is what will be sent in the end, but for the exchange."""
+    def __init__(
+        self,
+        shadow: Shadow,
+        request_id: str,
+        vendor: Vendor,
+        mode: str,
+        asked: dict[str, bytes],
+        contents: dict[str, int],
+        *,
+        checked: bool,
+        keep: bool,
+    ) -> None:
         self._shadow = shadow
-        self._frame = frame
+        self._id = request_id
+        self._vendor = vendor
+        self._mode = mode
+        self._asked = asked
+        self._contents = contents
+        self._checked = checked
+        self._keep = keep
+        self._mirrored = False
         self._whole = True
 
     def part(self, data: bytes) -> None:
         """A piece of the answer, which the worker keeps no longer."""
-        if self._whole and not self._shadow.outbox.put(Part(self._frame.id, data)):
+        if self._whole and not self._shadow.outbox.put(Part(self._id, data)):
             self._whole = False
 
     def finish(self, exchange: Exchange) -> None:
         """The exchange is over. Where its answer has no room, the scorer is at least told so."""
-        outbox, frame = self._shadow.outbox, self._frame
-        if self._whole and outbox.put(replace(frame, exchange=exchange)):
+        outbox = self._shadow.outbox
+        if self._whole and outbox.put(self._frame(exchange)):
             return
-        self._shadow.dropped(frame.vendor)
-        outbox.put(replace(frame, whole=False, exchange=replace(exchange, answer=b"")), urgent=True)
+        self._whole = False
+        self._shadow.dropped(self._vendor.name)
+        outbox.put(self._frame(replace(exchange, answer=b"")), urgent=True)
 
     def announce(self, body: bytes) -> None:
         """Tell the scorer before the answer is known that this one is mirrored."""
-        shadow, frame = self._shadow, self._frame
-        if shadow.outbox.put(Admitted(frame.id, frame.vendor, frame.policy, frame.mode, body)):
-            self._frame = replace(frame, mirrored=True)
+        shadow, vendor = self._shadow, self._vendor
+        if shadow.outbox.put(Admitted(self._id, vendor.name, vendor.plan.name, self._mode, body)):
+            self._mirrored = True
         else:
-            shadow.count(frame.vendor, "shed", "outbox_full" if shadow.outbox.open else "no_scorer")
+            shadow.count(vendor.name, "shed", "outbox_full" if shadow.outbox.open else "no_scorer")
+
+    def _frame(self, exchange: Exchange) -> Finished:
+        vendor = self._vendor
+        return Finished(
+            self._id, vendor.name, vendor.plan.name, self._mode, self._mirrored, self._checked, self._whole, self._keep,
+            self._asked, self._contents, exchange,
+        )  # fmt: skip
 
 
 class Shadow:
@@ -117,20 +154,7 @@ class Shadow:
             return None
         keep = not self._wants_privacy(vendor, client, opted_out=opted_out)
         asked, contents = self._asked(envelope, decision)
-        frame = Finished(
-            id=request_id,
-            vendor=vendor.name,
-            policy=vendor.plan.name,
-            mode=decision.mode,
-            mirrored=False,
-            checked=checked,
-            whole=True,
-            keep=keep,
-            asked=asked,
-            contents=contents,
-            exchange=NOTHING,
-        )
-        ticket = Ticket(self, frame)
+        ticket = Ticket(self, request_id, vendor, decision.mode, asked, contents, checked=checked, keep=keep)
         if mirrored:
             ticket.announce(body)
         return ticket
@@ -145,16 +169,16 @@ class Shadow:
 
     def _asked(self, envelope: Envelope, decision: Decision) -> tuple[dict[str, bytes], dict[str, int]]:
         """The members by which the answer is judged, as they left. Copies: the body is not kept."""
-        members, changes = envelope.members, decision.changes
+        members = {**envelope.members, **decision.changes} if decision.changes else envelope.members
         asked: dict[str, bytes] = {}
-        for name in ASKED_MEMBERS:
-            raw = changes[name] if name in changes else members.get(name)
-            if raw is not None and len(raw) <= LONGEST_ASKED:
-                asked[name] = bytes(raw)
         contents: dict[str, int] = {}
-        for name in LONG_MEMBERS:
-            raw = changes[name] if name in changes else members.get(name)
-            if raw is not None:
+        for name, raw in members.items():
+            if raw is None:
+                continue
+            if name in _SMALL:
+                if len(raw) <= LONGEST_ASKED:
+                    asked[name] = bytes(raw)
+            elif name in _LONG:
                 contents[name] = self.outbox.content(bytes(raw))
         return asked, contents
 

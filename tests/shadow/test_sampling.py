@@ -25,6 +25,8 @@ FIRST: list[dict[str, Any]] = [
     {"content": 'A brace { and a "role": "user" } in [ the text', "role": "user"},
     {"role": "user", "content": [{"type": "text", "text": "What"}, {"type": "image_url", "image_url": {"url": "x"}}]},
     {"name": "user", "role": "user", "content": '\\" user \\'},
+    {"role": "user", "content": "It ends in a backslash \\"},
+    {"role": "user", "content": 'It holds "} and \\"} and is followed', "x": 1},
 ]
 
 
