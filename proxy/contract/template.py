@@ -24,7 +24,6 @@ _FIELD: Final = b"data: "
 _END: Final = b"\n\n"
 _PROBE: Final = "Qj7VkZ0xWn"
 """A text that no host writes. An event that has it is not learnt from."""
-_BACKSLASH: Final = 0x5C
 _STRING: Final = rb'[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+'
 _text: Final = re.compile(_STRING)
 _member: Final[Mapping[str, re.Pattern[bytes]]] = {
@@ -81,18 +80,21 @@ class Template:
         """
         if not received.startswith(self._head, start):
             return None, start
-        between = self._between
+        # Bound once: this loop is what a long stream costs.
+        find, has, between, step = received.find, received.startswith, self._between, len(self._between)
         texts: list[bytes] = []
         begin = start + len(self._head)
         stop = _stop(received, begin)
-        while received.startswith(between, stop) and len(texts) < MOST_EVENTS:
+        for _ in range(MOST_EVENTS):
+            if not has(between, stop):
+                break
             texts.append(received[begin:stop])
-            begin = stop + len(between)
-            stop = received.find(b'"', begin)
-            if received[stop - 1] == _BACKSLASH:
+            begin = stop + step
+            stop = find(b'"', begin)
+            if received[stop - 1] == 0x5C:  # a backslash: this quote may be part of the text
                 stop = _stop(received, begin)
         end = begin - len(self._head)
-        if received.startswith(self._tail, stop):
+        if has(self._tail, stop):
             texts.append(received[begin:stop])
             end = stop + len(self._tail)
         if not texts:

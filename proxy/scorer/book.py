@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
+import msgspec
+
 from proxy.drift.fleet import Fleet
 from proxy.drift.report import Alarm, Event, KeyView, Recovered
 from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, Row, TermsRow
@@ -124,7 +126,8 @@ class Book:
 
 def told(view: KeyView) -> dict[str, Any]:
     """A view as JSON's builtins."""
-    return {**asdict(view), "state": str(view.state)}
+    builtins: dict[str, Any] = msgspec.to_builtins(view)
+    return builtins
 
 
 def _listed(key: Key) -> list[str]:
