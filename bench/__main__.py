@@ -38,7 +38,9 @@ def _options() -> argparse.ArgumentParser:
     )
     options.add_argument("--workloads", default=",".join(names), help="of the CPU probe; default %(default)s")
     options.add_argument("--proxies", default=",".join(proxies()), help="default %(default)s")
-    options.add_argument("--ours", default=OUR_COMMAND, metavar="COMMAND", help="with {port}, {vendor} and {admin}")
+    options.add_argument(
+        "--ours", default=OUR_COMMAND, metavar="COMMAND", help="with {port}, {vendor}, {admin} and {config}"
+    )
     options.add_argument("--seconds", type=float, default=6.0, help="of one measurement; default %(default)s")
     options.add_argument("--rounds", type=int, default=3, help="each of all proxies in turn; default %(default)s")
     options.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")

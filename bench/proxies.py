@@ -25,9 +25,11 @@ PEER: Final = "litellm"
 DIRECT: Final = "direct"
 """No proxy at all: the floor of the latency figures."""
 OUR_COMMAND: Final = (
-    f"{shlex.quote(sys.executable)} -m proxy serve --vendor {{vendor}} --listen 127.0.0.1:{{port}}"
-    " --admin 127.0.0.1:{admin} --workers 1"
+    f"{shlex.quote(sys.executable)} -m proxy serve --config {{config}} --vendor {{vendor}}"
+    " --listen 127.0.0.1:{port} --admin 127.0.0.1:{admin} --workers 1"
 )
+_OUR_FILE: Final = "version: 1\nsignals: {fraction: 0%}\n"
+"""No other proxy looks at answers; what that costs is measured by bench.shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,15 @@ litellm_settings: {{drop_params: true, telemetry: false}}
 
 
 def ours(command: str) -> Callable[[Place], Launch]:
-    """Our proxy by a command with {port}, {vendor} (a URL that ends in /v1) and {admin} (a port)."""
+    """Our proxy by a command with {port}, {vendor} (a URL that ends in /v1), {admin} (a port), and {config}: a file
+    that switches the checks off.
+    """
 
     def launch(place: Place) -> Launch:
-        vendor = f"http://127.0.0.1:{place.vendor_port}/v1"
-        return Launch(tuple(shlex.split(command.format(port=place.port, vendor=vendor, admin=free_port()))))
+        vendor, config = f"http://127.0.0.1:{place.vendor_port}/v1", place.folder / "paramwall.yaml"
+        config.write_text(_OUR_FILE, encoding="utf-8")
+        said = command.format(port=place.port, vendor=vendor, admin=free_port(), config=shlex.quote(str(config)))
+        return Launch(tuple(shlex.split(said)))
 
     return launch
 

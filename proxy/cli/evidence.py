@@ -179,7 +179,8 @@ def _show(standing: Standing, subject: Subject | None, rows: list[Told]) -> None
             note("hint: --vendor NAME shows a vendor's leading signal without an alarm")
         return
     series = subject.series
-    answer(f"{series.name} of {subject.key.vendor}, {subject.key.mode}, since {moment(subject.since_s)}")
+    since = f", since {moment(subject.since_s)}" if subject.since_s else ", over all that is in the log"
+    answer(f"{series.name} of {subject.key.vendor}, {subject.key.mode}{since}")
     answer(f"effect {effect_of(subject.alarm or series)}, evidence {evidence_of(subject.alarm or series)}")
     against, contrary = (sum(row.against == sign for row in rows) for sign in (1, -1))
     answer(f"{len(rows)} rows are not neutral: {against} against the vendor, {contrary} for it")

@@ -1,8 +1,9 @@
 """The reference leg: one request to the reference, its answer assembled, whatever comes back.
 
 Not here: which requests (ledger.py, scorer.py) and what may be spent (budget.py). Invariants: only the reference's own
-key goes there, under a User-Agent of its own; nothing is retried; a 429 stops all calls for as long as it says; every
-call ends in an Answer or in one reason, within its timeouts and in bounded memory.
+key goes there, under a User-Agent of its own; a call is made once more only when the connection it was sent on turned
+out to be closed; a 429 stops all calls for as long as it says; every call ends in an Answer or in one reason, within
+its timeouts and in bounded memory.
 """
 
 from __future__ import annotations
@@ -87,7 +88,10 @@ class ReferenceLeg:
                 return Reply(reason="rate_limited")
             self.in_flight += 1
             try:
-                return await self._call(body)
+                try:
+                    return await self._call(body)
+                except aiohttp.ServerDisconnectedError:  # an idle connection was closed as the request was sent on it
+                    return await self._call(body)
             except TimeoutError:
                 return Reply(reason="timeout")
             except aiohttp.ClientPayloadError:
