@@ -13,8 +13,8 @@ from typing import Final
 
 from proxy.contract.envelope import Envelope
 
-_TAIL: Final = 512
-"""Bytes hashed at most: the end of the first user message tells conversations apart, system prompts do not."""
+_HALF: Final = 256
+"""Bytes hashed of each end of the first user message: it tells conversations apart, system prompts do not."""
 _FARTHEST: Final = 256 * 1024
 """How far into the messages the first one of the user is looked for."""
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
@@ -36,23 +36,26 @@ def chosen(salt: bytes, conversation: bytes, fraction: float) -> bool:
 
 
 def conversation_of(envelope: Envelope, request_id: str) -> bytes:
-    """What all requests of one conversation have in common: the client's cache key, else the messages up to the first
-    of the user. Without either the request is a conversation of its own.
+    """What all requests of one conversation have in common: the client's cache key, else the first message of the
+    user. Without either the request is a conversation of its own.
     """
     named = envelope.members.get("prompt_cache_key")
     if named is not None and len(named) > 2:
-        return bytes(named)[:_TAIL]
+        return bytes(named)[: 2 * _HALF]
     if "messages" not in envelope.members:
         return request_id.encode()
     text, start, end = envelope.span("messages")
-    stop = _end_of_usual(text, start, end) or _end_of_first_user_message(text, start, end)
-    if stop < 0:
+    place = _usual_user_message(text, start, end) or _first_user_message(text, start, end)
+    if place is None:
         return request_id.encode()
-    return text[max(start, stop - _TAIL) : stop]
+    first, last = place
+    if last - first <= 2 * _HALF:
+        return text[first:last]
+    return b"%d %b%b" % (last - first, text[first : first + _HALF], text[last - _HALF : last])
 
 
-def _end_of_usual(text: bytes, start: int, end: int) -> int:
-    """Where the first message of the user ends, when it is written as clients do; 0 when it has to be looked for.
+def _usual_user_message(text: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """Where the first message of the user stands, when it is written as clients do; None: it has to be looked for.
 
     Within a string quotes are escaped, so neither `"user"` nor the end of the content is text of anybody.
     """
@@ -64,8 +67,8 @@ def _end_of_usual(text: bytes, start: int, end: int) -> int:
         at = text.find(b'"', begin + len(opening), end)
         while at > 0 and _escaped(text, at):
             at = text.find(b'"', at + 1, end)
-        return at + 2 if at > 0 and text[at + 1 : at + 2] == b"}" else 0
-    return 0
+        return (begin, at + 2) if at > 0 and text[at + 1 : at + 2] == b"}" else None
+    return None
 
 
 def _escaped(text: bytes, at: int) -> bool:
@@ -76,11 +79,11 @@ def _escaped(text: bytes, at: int) -> bool:
     return (at - before) % 2 == 1
 
 
-def _end_of_first_user_message(text: bytes, start: int, end: int) -> int:
-    """Where it ends in an array of messages; -1 without one. Only strings and brackets are looked at: the object that
-    has `role` as a name of its own, followed by `user`.
+def _first_user_message(text: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """Where it stands in an array of messages; None without one. Only strings and brackets are looked at: it is the
+    object that has `role` as a name of its own, followed by `user`.
     """
-    depth, named, found = 0, False, False
+    depth, begin, named, found = 0, start, False, False
     for token in _TOKEN.finditer(text, start, min(end, start + _FARTHEST)):
         first, last = token.span()
         byte = text[first]
@@ -93,8 +96,9 @@ def _end_of_first_user_message(text: bytes, start: int, end: int) -> int:
                 named = False
         elif byte in _OPENING:
             depth += 1
+            begin = first if depth == 2 else begin
         else:
             depth -= 1
             if depth == 1 and found:
-                return last
-    return -1
+                return begin, last
+    return None
