@@ -18,6 +18,8 @@ from proxy.contract.chunk import NOT_JSON, Call, Chunk, decode_chunk
 
 MOST_EVENTS: Final = 256
 """Events taken at once, so that one bad text among them costs no more than these."""
+_WINDOW: Final = 16 * 1024
+"""Bytes looked at together: where forms alternate, each look is for a single event."""
 _LONGEST: Final = 4096
 """Bytes of an event beside its text; what is learnt stays small beside what is assembled."""
 _FIELD: Final = b"data: "
@@ -80,6 +82,35 @@ class Template:
         """
         if not received.startswith(self._head, start):
             return None, start
+        taken = self._take_plain(received, start + len(self._head))
+        return taken if taken is not None else self._take_any(received, start)
+
+    def _take_plain(self, received: bytes, begin: int) -> tuple[Chunk, int] | None:
+        """The events whose texts hold no quote, from the text at `begin` on: cut apart where one form ends and the next
+        begins. What else stands between two of them has a line end or a quote, and is not taken here.
+        """
+        window = received[begin : begin + _WINDOW]
+        texts = window.split(self._between)
+        rest = texts.pop()
+        stop = rest.find(self._tail)
+        end = begin + len(window) - len(rest) - len(self._head)
+        if stop >= 0:
+            texts.append(rest[:stop])
+            end = begin + len(window) - len(rest) + stop + len(self._tail)
+        joined = b'","'.join(texts)
+        if not texts or joined.count(b'"') != 2 * (len(texts) - 1):
+            return None
+        try:
+            said = _decode_texts(b'["%b"]' % joined)
+        except NOT_JSON:
+            return None
+        if len(said) != len(texts):  # a backslash before its end made one text of two
+            return None
+        setattr(self._holder, self._member, "".join(said))
+        return self._chunk, end
+
+    def _take_any(self, received: bytes, start: int) -> tuple[Chunk | None, int]:
+        """The same for any texts, one after the other."""
         # Bound once: this loop is what a long stream costs.
         find, has, between, step = received.find, received.startswith, self._between, len(self._between)
         texts: list[bytes] = []
