@@ -103,6 +103,8 @@ class Bodies:
         connection = database.open_writing(path, SCHEMA) if keep is not Keep.OFF or path.exists() else None
         if connection is not None:
             connection.execute("PRAGMA secure_delete=ON")
+            # Not the log: the last bodies before a power cut may be missing, and no commit waits for the disk.
+            connection.execute("PRAGMA synchronous=NORMAL")
         return cls(connection, str(path), keep, limits, redactor)
 
     @classmethod

@@ -35,8 +35,8 @@ MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
 MAX_KEPT_BYTES: Final = 256 * 1024 * 1024
 """Of requests that are kept as evidence while their pairs are open."""
 _BYTES_PER_TOKEN: Final = 4
-_FAR: Final = 0.5
-"""Of a log ratio, a payoff or a loss of similarity."""
+_FAR: Final = 1.0
+"""Of a log ratio or a payoff: two healthy answers seldom differ so much."""
 _KNOWN_SKEW: Final = range(4)
 """Tokens by which two honest hosts may differ."""
 _ANSWER_TOKENS: Final = 2000
