@@ -39,7 +39,7 @@ class Journal:
         self._bodies: Bodies | None = None
         self._pending: list[Row] = []
         self._taken: list[int] = []
-        self._kept: list[Kept] = []
+        self._keeping = asyncio.Lock()
         self._evidence: Evidence | None = None
 
     async def open(self) -> Book:
@@ -80,15 +80,11 @@ class Journal:
                 file.write(found)
         return found
 
-    async def commit(self, rows: Sequence[Row], kept: Sequence[Kept], taken: Sequence[int], book: Book) -> bool:
+    async def commit(self, rows: Sequence[Row], taken: Sequence[int], book: Book) -> bool:
         """Write rows and the state after them; False when that failed, and they wait."""
         self._pending += rows
         self._taken += taken
-        self._kept = [*self._kept, *kept][-1000:]
-        if self._store is None:
-            return True
-        if not self._pending:
-            await self._keep_bodies()
+        if self._store is None or not self._pending:
             return True
         state = book.state()
         try:
@@ -97,7 +93,6 @@ class Journal:
             self._say(f"{error}; {len(self._pending)} rows wait")
             return False
         self._pending, self._taken = [], []
-        await self._keep_bodies()
         return True
 
     async def acknowledgements(self) -> list[Acknowledgement]:
@@ -112,8 +107,9 @@ class Journal:
             if self._store is not None:
                 size = retention.size_bytes if self.folder is not None else min(retention.size_bytes, IN_MEMORY_BYTES)
                 await asyncio.to_thread(self._store.retain, now_s, retention.age_s, size)
-            if self._bodies is not None:
-                await asyncio.to_thread(self._bodies.retain, now_s)
+            async with self._keeping:
+                if self._bodies is not None:
+                    await asyncio.to_thread(self._bodies.retain, now_s)
         except StoreError as error:
             self._say(str(error))
 
@@ -124,12 +120,13 @@ class Journal:
         if self._store is not None:
             self._store.close()
 
-    async def _keep_bodies(self) -> None:
-        kept, self._kept = self._kept, []
+    async def keep_bodies(self, kept: Sequence[Kept]) -> None:
+        """Write bodies, however long that takes: the log does not wait for them."""
         if self._evidence is None and not kept:
             return
         try:
-            await asyncio.to_thread(self._write_bodies, kept)
+            async with self._keeping:
+                await asyncio.to_thread(self._write_bodies, kept)
         except StoreError as error:
             self._say(str(error))
 

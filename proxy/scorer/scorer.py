@@ -13,6 +13,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -100,6 +101,7 @@ class Scorer:
         self._tasks = [asyncio.create_task(self._forever(self._tick, TICK_S))]
         self._tasks.append(asyncio.create_task(self._forever(self._show, PUBLISH_S)))
         self._tasks.append(asyncio.create_task(self._forever(self._retain, RETAIN_S)))
+        self._tasks.append(asyncio.create_task(self._forever(self._keep_bodies, PUBLISH_S, alone=False)))
 
     def swap(self, config: Config) -> None:
         """Use another configuration from now on. Where the log lies stays as it was at the start."""
@@ -120,6 +122,7 @@ class Scorer:
         self._tallied_s = 0.0
         async with asyncio.timeout(deadline_s):
             await self._tick()
+            await self._keep_bodies()
         await self._pairs.close()
         await self._prompts.close()
         self._journal.close()
@@ -175,7 +178,6 @@ class Scorer:
         if entry is not None:
             asked = entry.asked
         else:
-            contents = line.contents
             keys, contents = frame.contents, line.contents
             if not contents.keys() >= set(keys.values()):
                 return None  # what was asked is not known, so the answer cannot be judged by it
@@ -198,9 +200,8 @@ class Scorer:
             rows = await self._due_acknowledgements()
             rows += self._due()
         rows = self._fold(rows)
-        kept, self._kept = self._kept, []
         taken, self._acknowledged = self._acknowledged, []
-        self._committed = await self._journal.commit(rows, kept, taken, self._book)
+        self._committed = await self._journal.commit(rows, taken, self._book)
         if not self._committed:
             self._metrics.log_failures.inc()
             return
@@ -281,12 +282,18 @@ class Scorer:
     async def _retain(self) -> None:
         await self._journal.retain(time.time(), self._config.retention)
 
-    async def _forever(self, step: Callable[[], Awaitable[None]], every_s: float) -> None:
-        """Again and again; a defect in one step is counted and told, and the next one follows."""
+    async def _keep_bodies(self) -> None:
+        kept, self._kept = self._kept, []
+        await self._journal.keep_bodies(kept)
+
+    async def _forever(self, step: Callable[[], Awaitable[None]], every_s: float, *, alone: bool = True) -> None:
+        """Again and again; a defect in one step is counted and told, and the next one follows. Steps that are to be
+        `alone` take turns.
+        """
         while True:
             await asyncio.sleep(every_s)
             try:
-                async with self._stepping:
+                async with self._stepping if alone else nullcontext():
                     await step()
             except Exception as defect:  # the process serves on
                 self._defect(defect)
