@@ -24,6 +24,11 @@ from proxy.drift.window import BUCKETS
 VERSION: Final = 1
 """Of the state. Another one is not read: the rows are folded again."""
 
+_BEFORE_FIRST_S: Final = 1.0
+"""A key's first row tells of at least this much time: a scorer gathers as long. Without it a drift that is there from
+the first row on would begin at no time, and have no weight.
+"""
+
 
 class Fleet:
     """All keys. Before a TermsRow no series is known and nothing is counted as evidence."""
@@ -46,11 +51,11 @@ class Fleet:
         events = self._aged(row.at_s)
         match row:
             case PairRow():
-                events += self._across(self._watch(row.key).fold_pair(row))
+                events += self._across(self._watch(row).fold_pair(row))
             case AnswersRow():
-                events += self._watch(row.key).fold_answers(row)
+                events += self._watch(row).fold_answers(row)
             case LostRow():
-                self._watch(row.key).fold_lost(row)
+                self._watch(row).fold_lost(row)
             case TermsRow():
                 self._agree(row)
             case AcknowledgedRow():
@@ -97,10 +102,11 @@ class Fleet:
         fleet._watches = {watch.key: watch for watch in watches}
         return fleet
 
-    def _watch(self, key: Key) -> Watch:
-        watch = self._watches.get(key)
+    def _watch(self, row: PairRow | AnswersRow | LostRow) -> Watch:
+        watch = self._watches.get(row.key)
         if watch is None:
-            watch = self._watches[key] = Watch(key, self._terms, self._terms_s)
+            began_s = min(self._terms_s, row.at_s - _BEFORE_FIRST_S)
+            watch = self._watches[row.key] = Watch(row.key, self._terms, began_s)
         return watch
 
     def _aged(self, at_s: float) -> list[Event]:

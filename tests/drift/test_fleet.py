@@ -159,6 +159,12 @@ class TestClock:
             same.fold(AnswersRow(720.0 * (k + 1), KEY, 1, {"rate": bytes([k == 1])}))
         assert only(fleet, 7200.0).series[0].log_evidence == pytest.approx(only(same, 7200.0).series[0].log_evidence)
 
+    def test_a_drift_that_is_there_with_the_terms_is_seen_in_the_first_row(self) -> None:
+        fleet = Fleet()
+        fleet.fold(TermsRow(1e9, replace(terms(series("rate", tolerance=0.001)), clock="hours", budget=2160.0)))
+        events = fleet.fold(AnswersRow(1e9, KEY, 60, {"rate": b"\1" * 60}))
+        assert any(isinstance(event, Alarm) for event in events)
+
     def test_one_gap_spends_a_hundredth_of_the_budget_at_most(self) -> None:
         fleet = fleet_of(series("swap"), clock="hours", budget=100.0)
         events = fold(fleet, pairs([{"swap": 1}] * 3, step_s=3600.0 * 24 * 365))
