@@ -22,6 +22,8 @@ _BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 """What may stand before either: the white space some routers send while they wait, a byte order mark."""
 _EVENTS: Final = (b":", b"data:", b"event:", b"id:", b"retry:")
 _ENOUGH: Final = max(map(len, _EVENTS))
+_CUT: Final = 16 * 1024
+"""Bytes of an event whose end has not arrived that wait for it; a longer one is read as it comes."""
 _SOON: Final = 128
 _SELDOM: Final = 64 * 1024
 """Bytes of a stream that are read event by event before their form is learnt: doubled whenever that was in vain."""
@@ -36,7 +38,7 @@ class Assembler:
     """
 
     __slots__ = (
-        "_body", "_declared", "_events", "_fed", "_flaws", "_gathered", "_head", "_is_json", "_limit", "_over",
+        "_body", "_cut", "_declared", "_events", "_fed", "_flaws", "_gathered", "_head", "_is_json", "_limit", "_over",
         "_pause", "_template", "_unlearnt",
     )  # fmt: skip
 
@@ -51,6 +53,7 @@ class Assembler:
         self._gathered = Gathered(limit)
         self._flaws = self._gathered.flaws
         self._over = False
+        self._cut = b""
         self._template: Template | None = None
         self._unlearnt = 0
         self._pause = _SOON
@@ -129,6 +132,7 @@ class Assembler:
 
     def _take(self, received: bytes) -> None:
         """Take events by the form of one before them, and read those that have another."""
+        received = self._whole(received)
         place = self._take_alike(received, 0)
         while place < len(received) and not self._over:
             end = received.find(b"\n\n", place + self._unlearnt) + 2
@@ -136,6 +140,17 @@ class Assembler:
                 end = len(received)
             self._read(self._events.feed(received[place:end]), end - place)
             place = self._take_alike(received, end)
+
+    def _whole(self, received: bytes) -> bytes:
+        """The events that are whole by now, if any; the beginning of one more waits, so that it is taken like them."""
+        if self._cut:
+            received, self._cut = self._cut + received, b""
+        end = received.rfind(b"\n\n") + 2
+        # With a CR in it, what is behind may be more than a beginning.
+        if end < 2 or len(received) - end > _CUT or received.find(b"\r", end) >= 0:
+            return received
+        self._cut = received[end:]
+        return received[:end]
 
     def _take_alike(self, received: bytes, place: int) -> int:
         """Where the events end that have the form of the one learnt from."""

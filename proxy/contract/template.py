@@ -82,21 +82,21 @@ class Template:
         """
         if not received.startswith(self._head, start):
             return None, start
-        taken = self._take_plain(received, start + len(self._head))
+        taken = self._take_plain(received, start)
         return taken if taken is not None else self._take_any(received, start)
 
-    def _take_plain(self, received: bytes, begin: int) -> tuple[Chunk, int] | None:
-        """The events whose texts hold no quote, from the text at `begin` on: cut apart where one form ends and the next
-        begins. What else stands between two of them has a line end or a quote, and is not taken here.
+    def _take_plain(self, received: bytes, start: int) -> tuple[Chunk, int] | None:
+        """The events whose texts hold no quote: cut apart at their tails, which is several times quicker than at the
+        long form between two texts. What has another form is left, or has a quote too many and nothing is taken.
         """
-        window = received[begin : begin + _WINDOW]
-        texts = window.split(self._between)
-        rest = texts.pop()
-        stop = rest.find(self._tail)
-        end = begin + len(window) - len(rest) - len(self._head)
-        if stop >= 0:
-            texts.append(rest[:stop])
-            end = begin + len(window) - len(rest) + stop + len(self._tail)
+        head, tail = self._head, self._tail
+        events = received[start : start + _WINDOW].split(tail)
+        events.pop()
+        texts = [event.removeprefix(head) for event in events]
+        size = sum(map(len, texts))
+        if sum(map(len, events)) - size != len(head) * len(texts):
+            texts = _headed(events, head)
+            size = sum(map(len, texts))
         joined = b'","'.join(texts)
         if not texts or joined.count(b'"') != 2 * (len(texts) - 1):
             return None
@@ -107,7 +107,7 @@ class Template:
         if len(said) != len(texts):  # a backslash before its end made one text of two
             return None
         setattr(self._holder, self._member, "".join(said))
-        return self._chunk, end
+        return self._chunk, start + size + len(texts) * (len(head) + len(tail))
 
     def _take_any(self, received: bytes, start: int) -> tuple[Chunk | None, int]:
         """The same for any texts, one after the other."""
@@ -136,6 +136,16 @@ class Template:
             return None, start
         setattr(self._holder, self._member, "".join(said))
         return self._chunk, end
+
+
+def _headed(events: list[bytes], head: bytes) -> list[bytes]:
+    """The texts of the first events that begin with the head."""
+    texts = []
+    for event in events:
+        if not event.startswith(head):
+            break
+        texts.append(event[len(head) :])
+    return texts
 
 
 def _stop(received: bytes, begin: int) -> int:
