@@ -46,7 +46,7 @@ _CHECKED_AT_ONCE: Final = 64 * 1024
 megabytes must not become."""
 _FIRST_NAME: Final = 32
 """Bytes of a body by whose spaces is guessed whether it is compact."""
-_WORTH_FINDING: Final = 4096
+_WORTH_FINDING: Final = 32 * 1024
 """Bytes of a value from which finding its place costs less than copying it."""
 _utf8: Final = codecs.getincrementaldecoder("utf-8")
 

@@ -75,7 +75,7 @@ class Outbox(asyncio.Protocol):
         if self._transport is None:
             return False
         text = encode(frame)
-        if self.waiting() + len(text) > self.limit + (URGENT_BYTES if urgent else 0):
+        if self._waiting + self._unsent + len(text) > self.limit + (URGENT_BYTES if urgent else 0):
             return False
         self._frames.append(text)
         self._waiting += len(text)

@@ -19,7 +19,11 @@ _FARTHEST: Final = 256 * 1024
 """How far into the messages the first one of the user is looked for."""
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 """A string of JSON, or a bracket."""
-_USUAL: Final = (b'{"role":"user","content":"', b'{"role": "user", "content": "')
+_USER: Final = b'"user"'
+_USUAL: Final = tuple(
+    (opening, opening.index(_USER), len(opening))
+    for opening in (b'{"role":"user","content":"', b'{"role": "user", "content": "')
+)
 """How clients write a message of the user."""
 _BACKSLASH: Final = ord("\\")
 _QUOTE: Final = ord('"')
@@ -59,15 +63,16 @@ def _usual_user_message(text: bytes, start: int, end: int) -> tuple[int, int] | 
 
     Within a string quotes are escaped, so neither `"user"` nor the end of the content is text of anybody.
     """
-    user = text.find(b'"user"', start, end)
-    for opening in _USUAL:
-        begin = user - opening.index(b'"user"')
-        if user < 0 or not text.startswith(opening, begin, end):
-            continue
-        at = text.find(b'"', begin + len(opening), end)
-        while at > 0 and _escaped(text, at):
-            at = text.find(b'"', at + 1, end)
-        return (begin, at + 2) if at > 0 and text[at + 1 : at + 2] == b"}" else None
+    user = text.find(_USER, start, end)
+    if user < 0:
+        return None
+    for opening, before, length in _USUAL:
+        begin = user - before
+        if text.startswith(opening, begin):
+            at = text.find(b'"', begin + length, end)
+            while at > 0 and text[at - 1] == _BACKSLASH and _escaped(text, at):
+                at = text.find(b'"', at + 1, end)
+            return (begin, at + 2) if at > 0 and text.startswith(b"}", at + 1) else None
     return None
 
 

@@ -8,8 +8,10 @@ shed here, or is the scorer's to count; no call waits.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import Final
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from proxy.config.values import Client, Config, Vendor
@@ -30,8 +32,8 @@ from proxy.shadow.outbox import Outbox
 from proxy.shadow.sampling import chosen, conversation_of
 
 _CLOSE_S: Final = 1.0
-_SMALL: Final = frozenset(ASKED_MEMBERS)
 _LONG: Final = frozenset(LONG_MEMBERS)
+_ASKED: Final = _LONG | frozenset(ASKED_MEMBERS)
 
 
 class Ticket:
@@ -169,17 +171,19 @@ class Shadow:
 
     def _asked(self, envelope: Envelope, decision: Decision) -> tuple[dict[str, bytes], dict[str, int]]:
         """The members by which the answer is judged, as they left. Copies: the body is not kept."""
-        members = {**envelope.members, **decision.changes} if decision.changes else envelope.members
+        members: Mapping[str, Raw | None] = envelope.members
+        if not _ASKED.isdisjoint(decision.changes):
+            members = {**members, **decision.changes}
         asked: dict[str, bytes] = {}
         contents: dict[str, int] = {}
-        for name, raw in members.items():
+        for name in members.keys() & _ASKED:
+            raw = members[name]
             if raw is None:
                 continue
-            if name in _SMALL:
-                if len(raw) <= LONGEST_ASKED:
-                    asked[name] = bytes(raw)
-            elif name in _LONG:
+            if name in _LONG:
                 contents[name] = self.outbox.content(bytes(raw))
+            elif len(raw) <= LONGEST_ASKED:
+                asked[name] = bytes(raw)
         return asked, contents
 
     def _use(self, config: Config) -> None:
