@@ -8,14 +8,12 @@ age, the oldest removed first; a removed body is overwritten.
 from __future__ import annotations
 
 import sqlite3
-import threading
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
@@ -23,7 +21,7 @@ import msgspec
 from proxy.contract.answer import Answer
 from proxy.scorer.redaction import Redactor
 from proxy.store import database
-from proxy.store.database import Schema, StoreError, explained, transaction
+from proxy.store.database import Opened, Schema, StoreError, transaction
 
 FILE: Final = "bodies.db"
 MIB: Final = 1 << 20
@@ -81,18 +79,17 @@ _INSERT: Final = "INSERT INTO bodies (at_s, number, request_id, vendor, why, rec
 SCHEMA: Final = Schema(0x50574231, (_version_1,))
 
 
-class Bodies:
+class Bodies(Opened):
     """The file of kept bodies, open, for any thread; what fails raises StoreError."""
 
     def __init__(
         self, connection: sqlite3.Connection | None, name: str, keep: Keep, limits: Limits, redactor: Redactor
     ) -> None:
+        super().__init__(name)
         self._connection = connection
-        self._name = name
         self._keep = keep
         self._limits = limits
         self._redactor = redactor
-        self._one_call = threading.RLock()
 
     @classmethod
     def open(cls, folder: Path, keep: Keep, limits: Limits, redactor: Redactor) -> Self:
@@ -117,20 +114,6 @@ class Bodies:
         """Let go of the file."""
         if self._connection is not None:
             self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @contextmanager
-    def _using(self, how: str) -> Iterator[None]:
-        """One call at a time: two threads would find themselves in one transaction."""
-        with self._one_call, explained(f"{self._name} cannot be {how}"):
-            yield
 
     def keep(self, exchange: Kept) -> bool:
         """Keep an exchange as it came, if such are kept; redaction and cutting are done here. Whether it was."""

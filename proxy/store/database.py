@@ -9,11 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from types import TracebackType
+from typing import Final, Self, TypeAlias
 
 Step: TypeAlias = Callable[[sqlite3.Connection], None]
 """Brings a file from one version to the next, within a transaction."""
@@ -78,6 +81,32 @@ def explained(what: str) -> Iterator[None]:
             "run this as the user the proxy runs as, and let its --state-dir be a directory which that user can write"
         )
         raise StoreError(f"{what}: {error.strerror}", hint) from error
+
+
+class Opened(ABC):
+    """An open file for any thread; `with` closes it. `name` is what its errors call it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._one_call = threading.RLock()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _using(self, how: str) -> Iterator[None]:
+        """One call at a time: two threads would find themselves in one transaction."""
+        with self._one_call, explained(f"{self._name} cannot be {how}"):
+            yield
 
 
 def lock(folder: Path) -> int:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
 
 from proxy.drift.rows import AnswersRow, PairRow, Row, Value
 from proxy.store import database
-from proxy.store.database import Schema, StoreError, explained, transaction
+from proxy.store.database import Opened, Schema, StoreError, explained, transaction
 from proxy.store.packing import UnknownRow, pack, unpack, vendor_of
 
 FILE: Final = "paramwall.db"
@@ -68,19 +66,18 @@ class Acknowledgement:
     note: str
 
 
-class Store:
+class Store(Opened):
     """The log, open, for any thread. What fails raises StoreError, changes nothing, and may be called again."""
 
     def __init__(
         self, connection: sqlite3.Connection, name: str, lock: int | None, anchor_rows: int, anchor_s: float
     ) -> None:
+        super().__init__(name)
         self._connection = connection
-        self._name = name
         self._lock = lock
         self._anchor_rows = anchor_rows
         self._anchor_s = anchor_s
         self._writes = True
-        self._one_call = threading.RLock()
 
     @classmethod
     def open(cls, folder: Path | None, *, anchor_rows: int = ANCHOR_ROWS, anchor_s: float = ANCHOR_S) -> Self:
@@ -114,20 +111,6 @@ class Store:
             self._connection.close()
         if self._lock is not None:
             os.close(self._lock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @contextmanager
-    def _using(self, how: str) -> Iterator[None]:
-        """One call at a time: two threads would find themselves in one transaction."""
-        with self._one_call, explained(f"{self._name} cannot be {how}"):
-            yield
 
     # Writing
 
