@@ -156,12 +156,12 @@ def _of_vendor(standing: Standing, vendor: str, signal: str | None) -> Subject:
 
 
 def _rows(store: Store, bodies: Bodies | None, subject: Subject) -> list[Told]:
-    found = store.rows_of(subject.key.vendor, subject.series.name, subject.since_s, ROWS_READ)
+    found = store.rows_of(subject.key, subject.series.name, subject.since_s, ROWS_READ)
     if len(found) == ROWS_READ:
         note(f"only the first {ROWS_READ} rows since {moment(subject.since_s)} are read")
     ids = {} if bodies is None else bodies.request_ids(subject.key.vendor)
     direction = subject.series.direction if subject.alarm is None else subject.alarm.direction
-    return list(told_rows(found, subject.key, subject.series.name, direction, ids))
+    return list(told_rows(found, subject.series.name, direction, ids))
 
 
 # Printing

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from math import expm1
 from typing import Final
 
-from proxy.drift.rows import AnswersRow, Key, PairRow, Value
+from proxy.drift.offset import KNOWN_SKEW
+from proxy.drift.rows import AnswersRow, PairRow, Value
 from proxy.signals import SELF_TESTS, SIGNALS
 from proxy.signals.signal import Kind
 
@@ -40,12 +41,10 @@ class Told:
 
 
 def told_rows(
-    rows: Sequence[tuple[int, PairRow | AnswersRow]], key: Key, signal: str, direction: int, request_ids: dict[int, str]
+    rows: Sequence[tuple[int, PairRow | AnswersRow]], signal: str, direction: int, request_ids: dict[int, str]
 ) -> Iterator[Told]:
     """The rows of one key."""
     for _, row in rows:
-        if row.key != key:
-            continue
         if isinstance(row, AnswersRow):
             outcomes = row.outcomes[signal]
             yield Told(row.at_s, 0, "", f"{outcomes.count(1)} of {len(outcomes)} answers", "-", 1)
@@ -61,7 +60,7 @@ def sides(signal: str, value: Value) -> tuple[str, str, int]:
     if isinstance(value, list):
         first, second = value
         if isinstance(first, str) or isinstance(second, str):
-            return f"{second} ({first})", "-", 0
+            return f"{second} ({first})", "-", int(second not in KNOWN_SKEW)
         return f"{expm1(first):.4g}", f"{expm1(second):.4g}", (first > second) - (first < second)
     if _KINDS.get(signal) not in {Kind.SIGN, Kind.TRIPLE} and value in _CELLS:
         return _CELLS[int(value)]

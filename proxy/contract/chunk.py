@@ -46,7 +46,8 @@ class Said(msgspec.Struct, gc=False):
     tool_calls: list[Call] | None = None
 
 
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""Up to what every reader of JSON takes exactly (RFC 8259, section 6); above, it is no count."""
 
 
 class Details(msgspec.Struct, gc=False):

@@ -13,6 +13,8 @@ from proxy.contract.chunk import Call, Choice, Chunk, Counts, Details, Function,
 
 LOGPROBS: Final = 16
 """Tokens whose log probabilities are kept."""
+LONGEST_NAME: Final = 1024
+"""Characters that are kept of an id, a model's name or a finish reason; none that means anything is as long."""
 MAX_CHOICES: Final = 1024
 """Choices that are told apart."""
 _CALL_COST: Final = 512
@@ -87,8 +89,10 @@ class Gathered:
 
     def add(self, chunk: Chunk) -> None:
         """What one event says, or the whole answer."""
-        self._id = self._id or chunk.id
-        self._model = self._model or chunk.model
+        if not self._id and chunk.id:
+            self._id = chunk.id[:LONGEST_NAME]
+        if not self._model and chunk.model:
+            self._model = chunk.model[:LONGEST_NAME]
         if chunk.usage is not None:
             self._on_top = _latest(chunk.usage, self._on_top)
         if chunk.error or chunk.object == "error":
@@ -130,7 +134,8 @@ class Gathered:
                     self._add_piece(call)
         elif choice.message is not None:
             self._add_message(choice.message)
-        self._finish = choice.finish_reason or self._finish
+        if choice.finish_reason:
+            self._finish = choice.finish_reason[:LONGEST_NAME]
         if choice.usage is not None:
             self._in_choice = _latest(choice.usage, self._in_choice)
         if choice.logprobs is not None:

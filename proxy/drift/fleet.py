@@ -74,7 +74,7 @@ class Fleet:
     def alarmed(self, key: Key, series: str) -> bool:
         """Whether an alarm of this series lasts."""
         watch = self._watches.get(key)
-        return watch is not None and watch.latched(series) is not None
+        return watch is not None and watch.alarmed(series)
 
     def wants_more(self, vendor: str) -> bool:
         """Whether more pairs of this vendor would settle a warning."""

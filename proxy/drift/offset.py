@@ -15,7 +15,7 @@ from proxy.drift.rows import Series, Value
 
 _LEARNED_AT: Final = 5
 """Pairs of a bucket after which its mode is the judge."""
-_KNOWN_SKEW: Final = range(4)
+KNOWN_SKEW: Final = range(4)
 """Offsets seen between healthy stacks (vllm #51465, sglang #35776)."""
 _MOST_BUCKETS: Final = 256
 _MOST_OFFSETS: Final = 32
@@ -77,7 +77,7 @@ class OffsetDetector(RateDetector):
         if bucket.pairs >= _LEARNED_AT:
             violated = offset != bucket.mode
         else:
-            violated, judged = offset not in _KNOWN_SKEW, not self._accept
+            violated, judged = offset not in KNOWN_SKEW, not self._accept
         if self.latch is None:
             bucket.learn(offset)
         if not judged:

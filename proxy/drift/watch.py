@@ -188,7 +188,8 @@ class Watch:
                 blamed=blamed,
                 recovering=recovering,
                 suspected=suspected,
-                warned=any(found.warned for found, _ in counted),
+                # What nobody asks for any more cannot settle, and must not raise the mirror for ever.
+                warned=bool(counts.pairs or counts.answers) and any(found.warned for found, _ in counted),
                 reference_fails=terms.mirrored and _fails(counts),
                 enough=data >= max(terms.enough, 1),
             )
@@ -201,6 +202,11 @@ class Watch:
     def _leading(self) -> Detector | None:
         told = [found for found in self._counted() if found.totals[0]]
         return max(told, key=_lead) if told else None
+
+    def alarmed(self, name: str) -> bool:
+        """Whether an alarm of the series lasts."""
+        found = self._detectors.get(name)
+        return found is not None and found.latch is not None
 
     def latched(self, name: str) -> Latch | None:
         """The alarm of a paired series of that name, while it lasts."""

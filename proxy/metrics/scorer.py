@@ -104,6 +104,9 @@ class ScorerMetrics:
             "paramwall_scorer_garbage", "Connections closed because they did not speak the protocol."
         ).labels()
         self.log_failures = counters("paramwall_scorer_log_failures", "Times the log could not be written.").labels()
+        self.unkept = counters(
+            "paramwall_scorer_unkept", "Exchanges that were to be kept as evidence and gave way to newer ones."
+        ).labels()
         self.log_rows = counters("paramwall_scorer_log_rows", "Rows written to the log.").labels()
         self.log_lines_dropped = counters(
             "paramwall_scorer_log_lines_dropped", "Lines of the scorer's own log that were dropped."

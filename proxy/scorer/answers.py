@@ -27,6 +27,7 @@ from proxy.signals.read import read_rates
 MAX_OPEN: Final = 20_000
 MAX_OPEN_BYTES: Final = 256 * 1024 * 1024
 _REMEMBERED: Final = 512
+_LONGEST_NAME: Final = 256
 _FAILED: Final = {"ok": False, "server_error": True, "timeout": True, "reset": True, "truncated": True}
 """Whether an exchange failed, by how it ended upstream; what is not here is not the vendor's doing."""
 _READ: Final = ("ok", "truncated", "timeout", "reset")
@@ -68,36 +69,42 @@ class Unfinished:
     """Answers that are still coming, by request id."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Assembler, int]] = {}
+        self._open: dict[str, tuple[object, Assembler, int]] = {}
         self._bytes = 0
 
-    def part(self, request_id: str, data: bytes) -> None:
-        """One more piece; with too many open, the oldest is given up."""
-        assembler, size = self._open.pop(request_id) if request_id in self._open else (Assembler(""), 0)
+    def part(self, line: object, request_id: str, data: bytes) -> None:
+        """One more piece, from a worker; with too many open, the oldest is given up."""
+        known = self._open.pop(request_id) if request_id in self._open else (line, Assembler(""), 0)
+        _, assembler, size = known
         assembler.feed(data)
-        self._open[request_id] = (assembler, size + len(data))
+        self._open[request_id] = (line, assembler, size + len(data))
         self._bytes += len(data)
         while len(self._open) > MAX_OPEN or (self._bytes > MAX_OPEN_BYTES and len(self._open) > 1):
             self._drop(next(iter(self._open)))
 
-    def finish(self, request_id: str, exchange: Exchange) -> Answer | None:
-        """The whole answer; None when its beginning was given up, or when it was no success."""
+    def finish(self, request_id: str, exchange: Exchange, *, whole: bool) -> Answer | None:
+        """The whole answer; None when a part of it was dropped (not `whole`) or given up, or when it was no success."""
         known = self._open.get(request_id)
         self._drop(request_id)
-        if exchange.status != 200 or exchange.upstream not in _READ:
+        if not whole or exchange.status != 200 or exchange.upstream not in _READ:
             return None
         if exchange.content_coding not in ("", "identity"):
             return Answer(flaws=frozenset({Flaw.UNREADABLE}))
-        assembler, size = known or (Assembler(exchange.content_type), 0)
+        _, assembler, size = known or (None, Assembler(exchange.content_type), 0)
         if size + len(exchange.answer) != exchange.answer_bytes:
             return None
         assembler.feed(exchange.answer)
         return assembler.answer(complete=exchange.upstream == "ok")
 
+    def lose_from(self, line: object) -> None:
+        """What a worker that is gone had not finished will never be."""
+        for request_id in [request_id for request_id, known in self._open.items() if known[0] is line]:
+            self._drop(request_id)
+
     def _drop(self, request_id: str) -> None:
         known = self._open.pop(request_id, None)
         if known is not None:
-            self._bytes -= known[1]
+            self._bytes -= known[2]
 
 
 class Tally:
@@ -152,6 +159,8 @@ class ModelNames:
         return names | {answered} if answered is not None and self._covers(vendor, answered) else names
 
     def _covers(self, vendor: str, name: str) -> bool:
+        if len(name) > _LONGEST_NAME:
+            return False
         known = self._covered.get((vendor, name))
         if known is None:
             plan = self._vendors[vendor].plan if vendor in self._vendors else None

@@ -26,7 +26,7 @@ from proxy.contract.exchange import (
 )
 
 _HIGH_BYTES: Final = 8 * 1024 * 1024
-"""Unread bytes of one worker at which no more are read for a moment."""
+"""Unread bytes of one worker at which no more are read while whole frames wait."""
 _MAX_CONTENTS: Final = 1024
 _MAX_CONTENT_BYTES: Final = 64 * 1024 * 1024
 _SLICE_S: Final = 0.01
@@ -61,11 +61,11 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """More bytes."""
         self._heard += data
-        if len(self._heard) > _HIGH_BYTES and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
         if self._working is None:
             self._work()
+        if self._working is not None and len(self._heard) > _HIGH_BYTES and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
 
     def tell(self, rates: Rates) -> None:
         """Say what is wanted."""
@@ -92,7 +92,8 @@ class Line(asyncio.Protocol):
                 self._working = loop.call_soon(self._work)
                 break
         del heard[:at]
-        if self._paused and len(heard) < _HIGH_BYTES and self._transport is not None:
+        # What is left when nothing more is to be handled is the beginning of a frame, however long that is.
+        if self._paused and (self._working is None or len(heard) < _HIGH_BYTES) and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
 

@@ -24,6 +24,7 @@ IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
 """Size of a log that has no folder."""
 MOST_PENDING: Final = 50_000
 SALT_FILE: Final = "mirror.key"
+_PRUNE_EVERY_S: Final = 600.0
 _BUSY_S: Final = 0.5
 _BUSY_TRIES: Final = 40
 """A scorer that was killed lets go of the log at once, one that drains within seconds."""
@@ -39,7 +40,8 @@ class Journal:
         self._bodies: Bodies | None = None
         self._pending: list[Row] = []
         self._taken: list[int] = []
-        self._keeping = asyncio.Lock()
+        self.writing_bodies = asyncio.Lock()
+        self._prune_s = 0.0
         self._evidence: Evidence | None = None
 
     async def open(self) -> Book:
@@ -102,14 +104,11 @@ class Journal:
         return [each for each in await asyncio.to_thread(self._store.acknowledgements) if each.id not in self._taken]
 
     async def retain(self, now_s: float, retention: Retention) -> None:
-        """Prune what is too old or too much."""
+        """Prune rows that are too old or too many."""
         try:
             if self._store is not None:
                 size = retention.size_bytes if self.folder is not None else min(retention.size_bytes, IN_MEMORY_BYTES)
                 await asyncio.to_thread(self._store.retain, now_s, retention.age_s, size)
-            async with self._keeping:
-                if self._bodies is not None:
-                    await asyncio.to_thread(self._bodies.retain, now_s)
         except StoreError as error:
             self._say(str(error))
 
@@ -120,17 +119,19 @@ class Journal:
         if self._store is not None:
             self._store.close()
 
-    async def keep_bodies(self, kept: Sequence[Kept]) -> None:
-        """Write bodies, however long that takes: the log does not wait for them."""
-        if self._evidence is None and not kept:
+    async def keep_bodies(self, take: Callable[[], Sequence[Kept]], now_s: float) -> None:
+        """Write the bodies that wait and prune those that are too old, however long that takes: the log does not wait
+        for it. Not to be cut off while `writing_bodies` is held.
+        """
+        if self._evidence is None and self._bodies is None:
             return
         try:
-            async with self._keeping:
-                await asyncio.to_thread(self._write_bodies, kept)
+            async with self.writing_bodies:
+                await asyncio.to_thread(self._write_bodies, take(), now_s)
         except StoreError as error:
             self._say(str(error))
 
-    def _write_bodies(self, kept: Sequence[Kept]) -> None:
+    def _write_bodies(self, kept: Sequence[Kept], now_s: float) -> None:
         evidence, self._evidence = self._evidence, None
         if evidence is not None and self.folder is not None:
             if self._bodies is not None:
@@ -141,6 +142,9 @@ class Journal:
         if bodies is not None:
             for each in kept:
                 bodies.keep(each)
+            if now_s >= self._prune_s:
+                bodies.retain(now_s)
+                self._prune_s = now_s + _PRUNE_EVERY_S
 
 
 def restored(store: Store) -> Book:

@@ -17,6 +17,7 @@ from proxy.contract.answer import Answer
 from proxy.contract.asked import Asked
 from proxy.contract.envelope import Envelope, MalformedBody
 from proxy.contract.exchange import Admitted
+from proxy.drift.offset import KNOWN_SKEW
 from proxy.drift.rows import Key, LostRow, PairRow, Value
 from proxy.scorer.answers import Compiled
 from proxy.scorer.book import CELL_NUMBERS, KVV_CELL
@@ -37,8 +38,6 @@ MAX_KEPT_BYTES: Final = 256 * 1024 * 1024
 _BYTES_PER_TOKEN: Final = 4
 _FAR: Final = 1.0
 """Of a log ratio or a payoff: two healthy answers seldom differ so much."""
-_KNOWN_SKEW: Final = range(4)
-"""Tokens by which two honest hosts may differ."""
 _ANSWER_TOKENS: Final = 2000
 """What an answer is taken to cost before it is known."""
 
@@ -257,7 +256,7 @@ def differing(values: Mapping[str, Value]) -> Iterator[str]:
         if isinstance(value, list):
             first, second = value
             if isinstance(first, str) or isinstance(second, str):
-                if second not in _KNOWN_SKEW:
+                if second not in KNOWN_SKEW:
                     yield name
             elif abs(first - second) > _FAR:
                 yield name

@@ -7,7 +7,7 @@ crash.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -49,9 +49,11 @@ class Publisher:
             if isinstance(event, Alarm):
                 metrics.alarms.labels(event.key.vendor, event.key.mode, event.series).value += 1
 
-    def show(self, book: Book, vendors: Collection[str], now_s: float, extra: dict[str, Any]) -> None:
-        """The state of everything that concerns `vendors`; those that are configured no more are left out."""
-        views = [view for view in book.fleet.view(now_s) if view.key.vendor in vendors]
+    def show(self, book: Book, vendors: Mapping[str, str], now_s: float, extra: dict[str, Any]) -> None:
+        """The state of everything that concerns `vendors`, each with its policy; what is configured no more is left
+        out.
+        """
+        views = [view for view in book.fleet.view(now_s) if vendors.get(view.key.vendor) == view.key.policy]
         for family in self._metrics.of_now:
             family.clear()
         for view in views:

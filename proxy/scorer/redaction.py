@@ -23,7 +23,7 @@ _MEMBER: Final = re.compile(_NAMES, re.IGNORECASE)
 _SHAPES: Final = (
     r"(?<![A-Za-z0-9])sk-[\w-]{8,}",
     r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|hf_|AKIA|ASIA|AIza)[\w-]{12,}",
-    r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
+    r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*+",
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)",
 )
 """Keys by their form: OpenAI's and its likes, GitHub, GitLab, Slack, Hugging Face, AWS, Google, JWT, PEM."""

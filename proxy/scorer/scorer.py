@@ -25,11 +25,12 @@ from proxy.drift.report import Alarm, Event
 from proxy.drift.rows import AcknowledgedRow, Key, LostRow, PairRow, Row, TermsRow
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.scorer.answers import Compiled, ModelNames, Tally, Unfinished
-from proxy.scorer.bodies import Kept
+from proxy.scorer.bodies import Keep
 from proxy.scorer.book import Book
 from proxy.scorer.fates import FATES, fate_of, vendor_loss
 from proxy.scorer.inbox import Inbox, Line
 from proxy.scorer.journal import Journal
+from proxy.scorer.keeping import Keeping
 from proxy.scorer.lateness import Lateness
 from proxy.scorer.ledger import Entry, Ledger
 from proxy.scorer.pairs import Pairs, differing
@@ -74,7 +75,7 @@ class Scorer:
         self._acknowledged: list[int] = []
         self._committed = True
         self._uncounted: list[tuple[Row, tuple[Event, ...]]] = []
-        self._kept: list[Kept] = []
+        self._keeping = Keeping()
         self._latest_s = self._tallied_s = 0.0
         self._stepping = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -98,9 +99,8 @@ class Scorer:
         )
         self._use(self._config)
         await self._inbox.start(list(sockets))
-        self._tasks = [asyncio.create_task(self._forever(self._tick, TICK_S))]
-        self._tasks.append(asyncio.create_task(self._forever(self._show, PUBLISH_S)))
-        self._tasks.append(asyncio.create_task(self._forever(self._retain, RETAIN_S)))
+        for step, every_s in ((self._tick, TICK_S), (self._show, PUBLISH_S), (self._retain, RETAIN_S)):
+            self._tasks.append(asyncio.create_task(self._forever(step, every_s)))
         self._tasks.append(asyncio.create_task(self._forever(self._keep_bodies, PUBLISH_S, alone=False)))
 
     def swap(self, config: Config) -> None:
@@ -114,7 +114,7 @@ class Scorer:
         """Write down what has been said, and go. Pairs that are not complete are lost."""
         await self._inbox.close()
         await asyncio.sleep(grace_s)
-        async with self._stepping:  # a step that is cut off could write its rows twice
+        async with self._stepping, self._journal.writing_bodies:  # a step cut off could write twice, or not at all
             for task in self._tasks:
                 task.cancel()
         await asyncio.wait(self._tasks)
@@ -140,7 +140,7 @@ class Scorer:
     def _take(self, line: Line, frame: Frame) -> None:
         match frame:
             case Part(request_id, data):
-                self._unfinished.part(request_id, data)
+                self._unfinished.part(line, request_id, data)
             case Admitted():
                 excluded = self._pairs.admit(frame, line)
                 if excluded:
@@ -151,10 +151,11 @@ class Scorer:
     def _worker_gone(self, line: Line) -> None:
         """What it had not finished will never be."""
         self._pairs.lose_from(line)
+        self._unfinished.lose_from(line)
 
     def _finish(self, line: Line, frame: Finished) -> None:
         exchange, entry = frame.exchange, self._pairs.ledger.find(frame.id) if frame.mirrored else None
-        answer = self._unfinished.finish(frame.id, exchange) if frame.whole else None
+        answer = self._unfinished.finish(frame.id, exchange, whole=frame.whole)
         seen = None if answer is None else self._seen(line, frame, answer, entry)
         if entry is not None:
             lost = vendor_loss(exchange)
@@ -170,8 +171,8 @@ class Scorer:
                 self._tally.note(key, FIRST_TOKEN_LATE.name, violated=late)
         if entry is not None:
             entry.violated = violated
-        elif violated and frame.keep and self._config.evidence.bodies != "off":
-            self._keep(Kept(0, frame.id, time.time(), frame.vendor, frame.mode, violated, b"", answer))
+        elif violated and frame.keep:
+            self._keeping.add(0, frame.id, time.time(), frame.vendor, frame.mode, violated, b"", (answer,))
 
     def _seen(self, line: Line, frame: Finished, answer: Answer, entry: Entry | None) -> Read | None:
         """The answer with what was asked; for a mirrored request the whole of it is known. None when it is not."""
@@ -185,10 +186,6 @@ class Scorer:
             asked = self._compiled.asked({**frame.asked, **long}, frame.mode, frozenset(), whole=False)
         models = self._models.allowed(frame.vendor, asked.model, answer.model)
         return read(answer, replace(asked, models=models))
-
-    def _keep(self, kept: Kept) -> None:
-        self._kept.append(kept)
-        del self._kept[:-1000]
 
     # One tick
 
@@ -251,10 +248,9 @@ class Scorer:
             return
         self._metrics.pairs.labels(vendor, "true" if entry.tripled else "false").value += 1
         self._metrics.pair_seconds.labels(vendor).observe(self._clock() - entry.admitted_s)
-        if self._config.evidence.bodies != "off":
-            why = (*entry.violated, *differing(row.values))
-            answers = (entry.vendor, entry.reference, entry.second)
-            self._keep(Kept(entry.number, entry.id, now_s, vendor, entry.key.mode, why, entry.body, *answers))
+        why = (*entry.violated, *differing(row.values))
+        answers = (entry.vendor, entry.reference, entry.second)
+        self._keeping.add(entry.number, entry.id, now_s, vendor, entry.key.mode, why, entry.body, answers)
 
     def _tell(self, events: tuple[Event, ...]) -> None:
         for event in events:
@@ -275,16 +271,17 @@ class Scorer:
             "open_pairs": len(self._pairs.ledger),
             "paused": leg is not None and leg.paused,
         }
-        folder = self._config.state_dir
-        vendors = [vendor.name for vendor in self._config.vendors]
-        self._publisher.show(self._book, vendors, self._now_s(), {"mirror": mirror, "state_dir": folder})
+        vendors = {vendor.name: vendor.plan.name for vendor in self._config.vendors}
+        self._publisher.show(
+            self._book, vendors, self._now_s(), {"mirror": mirror, "state_dir": self._config.state_dir}
+        )
 
     async def _retain(self) -> None:
         await self._journal.retain(time.time(), self._config.retention)
 
     async def _keep_bodies(self) -> None:
-        kept, self._kept = self._kept, []
-        await self._journal.keep_bodies(kept)
+        self._metrics.unkept.value = self._keeping.given_up
+        await self._journal.keep_bodies(self._keeping.take, time.time())
 
     async def _forever(self, step: Callable[[], Awaitable[None]], every_s: float, *, alone: bool = True) -> None:
         """Again and again; a defect in one step is counted and told, and the next one follows. Steps that are to be
@@ -306,7 +303,8 @@ class Scorer:
         self._terms = terms_of(config)
         self._terms_due = self._book.fleet.terms != self._terms
         self._journal.use(config.evidence)
-        self._pairs.use(config.reference, config.mirror, keep_bodies=config.evidence.bodies != "off")
+        self._keeping.wanted = Keep(config.evidence.bodies)
+        self._pairs.use(config.reference, config.mirror, keep_bodies=self._keeping.wanted is not Keep.OFF)
         self._prompts.use(None if config.reference is None else config.signals.tokenizer_file)
         self._metrics.prepare([vendor.name for vendor in config.vendors], FATES, ("ok", *REASONS))
         self._inbox.tell(self._rates())

@@ -32,6 +32,8 @@ RETRY_S: Final = 0.5
 URGENT_BYTES: Final = 4 * 1024 * 1024
 _END: Final = 64
 _MAX_CONTENTS: Final = 512
+"""Keys given out before all are forgotten: half of what the scorer keeps, which forgets by keys and not by shapes."""
+_LONGEST_CONTENT: Final = 4 * 1024 * 1024
 _MAX_CONTENT_BYTES: Final = 32 * 1024 * 1024
 _MAX_RATES_BYTES: Final = 64 * 1024
 
@@ -54,7 +56,7 @@ class Outbox(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._contents: dict[tuple[int, bytes, bytes], tuple[bytes, int]] = {}
         self._content_bytes = 0
-        self._last_key = 0
+        self._last_key = self._forgotten = 0
         self._closed = False
 
     def start(self) -> None:
@@ -86,15 +88,17 @@ class Outbox(asyncio.Protocol):
         return True
 
     def content(self, data: bytes) -> int:
-        """The key of a long member, which crosses now unless it did before; 0 when there is no room for it."""
+        """The key of a long member, which crosses now unless it did before; 0: it is too long, or there is no room."""
         # Hashing all of it would cost more than all the rest; its ends find the one it is compared with.
         shape = (len(data), data[:_END], data[-_END:])
         known, key = self._contents.get(shape, (b"", 0))
         if key and known == data:
             return key
-        if len(self._contents) >= _MAX_CONTENTS or self._content_bytes + len(data) > _MAX_CONTENT_BYTES:
-            self._contents.clear()
-            self._content_bytes = 0
+        if len(data) > _LONGEST_CONTENT:
+            return 0
+        given = self._last_key - self._forgotten
+        if given >= _MAX_CONTENTS or self._content_bytes + len(data) > _MAX_CONTENT_BYTES:
+            self._forget()
         key = self._last_key + 1
         if not self.put(Content(key, data)):
             return 0
@@ -122,8 +126,7 @@ class Outbox(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A scorer is there; it is told who speaks."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are no subclasses
-        self._contents.clear()  # keys go on: the new scorer must not take an old one for its own
-        self._content_bytes = 0
+        self._forget()  # keys go on: the new scorer must not take an old one for its own
         self.put(Hello(VERSION, os.getpid()))
 
     def data_received(self, data: bytes) -> None:
@@ -160,6 +163,11 @@ class Outbox(asyncio.Protocol):
     def _lose(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+    def _forget(self) -> None:
+        self._contents.clear()
+        self._content_bytes = 0
+        self._forgotten = self._last_key
 
     def _flush(self) -> None:
         if self._flushing is not None:

@@ -17,8 +17,10 @@ _HALF: Final = 256
 """Bytes hashed of each end of the first user message: it tells conversations apart, system prompts do not."""
 _FARTHEST: Final = 256 * 1024
 """How far into the messages the first one of the user is looked for."""
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-"""A string of JSON, or a bracket."""
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A string of JSON, which may be cut off, or a bracket. Nothing is given back, so the time is that of one reading."""
+_REST: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+"""A string from its first character on, up to its closing quote."""
 _USER: Final = b'"user"'
 _USUAL: Final = tuple(
     (opening, opening.index(_USER), len(opening))
@@ -70,18 +72,11 @@ def _usual_user_message(text: bytes, start: int, end: int) -> tuple[int, int] | 
         begin = user - before
         if text.startswith(opening, begin):
             at = text.find(b'"', begin + length, end)
-            while at > 0 and text[at - 1] == _BACKSLASH and _escaped(text, at):
-                at = text.find(b'"', at + 1, end)
-            return (begin, at + 2) if at > 0 and text.startswith(b"}", at + 1) else None
+            if at > 0 and text[at - 1] == _BACKSLASH:
+                rest = _REST.match(text, begin + length, end)
+                at = -1 if rest is None else rest.end()
+            return (begin, at + 2) if at > 0 and text.startswith(b'"}', at) else None
     return None
-
-
-def _escaped(text: bytes, at: int) -> bool:
-    """Whether an odd number of backslashes stands before."""
-    before = at
-    while text[before - 1] == _BACKSLASH:
-        before -= 1
-    return (at - before) % 2 == 1
 
 
 def _first_user_message(text: bytes, start: int, end: int) -> tuple[int, int] | None:

@@ -17,7 +17,8 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from proxy.drift.rows import AnswersRow, PairRow, Row, Value
+from proxy.drift.offset import KNOWN_SKEW
+from proxy.drift.rows import AnswersRow, Key, PairRow, Row, Value
 from proxy.store import database
 from proxy.store.database import Opened, Schema, StoreError, explained, transaction
 from proxy.store.packing import UnknownRow, pack, unpack, vendor_of
@@ -186,16 +187,17 @@ class Store(Opened):
                 return
             after = found[-1][0]
 
-    def rows_of(self, vendor: str, series: str, after_s: float, limit: int) -> list[tuple[int, PairRow | AnswersRow]]:
-        """The first rows of a vendor, at `after_s` or later, in which a series says anything but that all is alike."""
+    def rows_of(self, key: Key, series: str, after_s: float, limit: int) -> list[tuple[int, PairRow | AnswersRow]]:
+        """The first rows of a key, at `after_s` or later, in which a series says anything but that all is alike."""
         found: list[tuple[int, PairRow | AnswersRow]] = []
         with self._using("read"):
             cursor = self._connection.execute(
-                "SELECT id, kind, body FROM rows WHERE vendor = ? AND at_s >= ? ORDER BY at_s, id", (vendor, after_s)
+                "SELECT id, kind, body FROM rows WHERE vendor = ? AND at_s >= ? ORDER BY at_s, id",
+                (key.vendor, after_s),
             )
             for number, kind, body in cursor:
                 row = self._unpacked(number, kind, body)
-                if isinstance(row, PairRow | AnswersRow) and _speaks(row, series):
+                if isinstance(row, PairRow | AnswersRow) and row.key == key and _speaks(row, series):
                     found.append((number, row))
                     if len(found) >= limit:
                         break
@@ -271,7 +273,11 @@ def _speaks(row: PairRow | AnswersRow, series: str) -> bool:
 
 
 def _is_neutral(value: Value) -> bool:
-    """Both alike: a swap of neither (0) or both (3), a payoff of 0, two equal sizes. An offset means nothing alone."""
+    """Both alike: a swap of neither (0) or both (3), a payoff of 0, two equal sizes. Of an
+    offset, which is judged by those before it, one within the skew between healthy stacks.
+    """
     if isinstance(value, list):
+        if isinstance(value[0], str):
+            return value[1] in KNOWN_SKEW
         return value[0] == value[1]
     return value in {0, 3}

@@ -323,3 +323,13 @@ def test_both_forms_of_an_answer_are_equal(profile: str, data: st.DataObject) ->
     assert other.usage is not None
     assert msgspec.structs.replace(one.usage, places=()) == msgspec.structs.replace(other.usage, places=())
     assert other.usage.places == (("top", "choice") if profile == "moonshot" else ("top",))
+
+
+@pytest.mark.parametrize("type", ["application/json", "text/event-stream"])
+def test_a_name_is_not_kept_beyond_any_length(type: str) -> None:  # noqa: A002
+    """Otherwise it would be what a vendor fills the memory with."""
+    long = "n" * 100_000
+    members = {"id": long, "model": long, "choices": [{"delta": {"content": "a"}, "finish_reason": long}]}
+    body = orjson.dumps(members)
+    found = assembled(type, body if type.endswith("json") else b"data: %b\n\n" % body)
+    assert [len(name or "") for name in (found.id, found.model, found.finish_reason)] == [1024] * 3

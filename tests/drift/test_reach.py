@@ -70,6 +70,8 @@ def test_a_warning_wants_more() -> None:
     assert _path(events) == [State.WARN]
     assert fleet.wants_more("vendor")
     assert not fleet.wants_more("another")
+    fleet.fold(PairRow(30 * 86_400.0, 99, OTHER, "r", {"swap": 0}))
+    assert not fleet.wants_more("vendor")  # nobody asks it any more, so nothing would settle the warning
 
 
 class TestInconclusive:

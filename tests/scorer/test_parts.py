@@ -9,7 +9,8 @@ from proxy.config.values import Mirror
 from proxy.contract.answer import Answer
 from proxy.contract.asked import Asked
 from proxy.contract.mode import Mode
-from proxy.drift.rows import Key
+from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, Series, Terms, TermsRow
+from proxy.scorer.book import Book
 from proxy.scorer.budget import DAY_S, MINUTE_S, Budget
 from proxy.scorer.lateness import ENOUGH, Lateness
 from proxy.scorer.ledger import Entry, Ledger
@@ -140,3 +141,16 @@ def test_repeats_are_bounded() -> None:
     for number in range(MOST + 10):
         repeats.seen("sim", str(number).encode(), 0.0)
     assert len(repeats._at) <= MOST
+
+
+# Book
+
+
+def test_an_alarm_lasts_while_another_vendor_is_accepted() -> None:
+    book, other = Book(), Key("other", KEY.policy, KEY.mode)
+    series = Series("leaked-markers", "rate", "contract", 0.001, 0.1)
+    book.fold(TermsRow(0.0, Terms((series,))))
+    for key in (KEY, other):
+        book.fold(AnswersRow(10.0, key, 60, {series.name: b"\1" * 60}))
+    book.fold(AcknowledgedRow(20.0, other.vendor, "", "as agreed"))
+    assert {alarm["key"]["vendor"]: alarm["recovered_at_s"] for alarm in book.alarms} == {"sim": None, "other": 20.0}

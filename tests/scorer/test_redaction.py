@@ -100,7 +100,7 @@ def test_a_key_anywhere(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", "a-", "token", '"', "\\", '\\"', "eyJ", "-----BEGIN ", "secret=", '"token":', "sk-", " "]
+    "unit", ["a", "a-", "token", '"', "\\", '\\"', "eyJ", "eyJ-", "-----BEGIN ", "secret=", '"token":', "sk-", " "]
 )
 def test_time_grows_with_the_text_only(unit: str) -> None:
     """A megabyte of the worst that a pattern can meet; anything quadratic takes hours."""

@@ -13,6 +13,7 @@ import pytest
 
 from proxy.contract.exchange import Admitted
 from proxy.drift.rows import AnswersRow, PairRow, Row
+from proxy.scorer.bodies import Bodies
 from proxy.scorer.book import Book
 from proxy.scorer.inbox import Line
 from proxy.scorer.journal import replayed
@@ -62,6 +63,23 @@ async def test_an_answer_to_tools_that_did_not_cross_is_not_judged_by_them(tmp_p
             await ask(watched, *(body(i, tools=TOOLS) for i in range(30)))
             await until(lambda: [key["answers"] for key in watched.status()["drift"]] == [30])
             assert watched.status()["alarms"] == []
+
+
+async def test_a_pair_with_tools_is_kept_as_it_was_said(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with simulated(1) as vendor, simulated(2) as reference:
+        watch = watching(tmp_path, vendor.url, reference.url, state_dir=str(state), evidence={"bodies": "all"})
+        async with watch as watched:
+            await ask(watched, *(body(i, tools=TOOLS) for i in range(5)))
+            await until(partial(has_pairs, watched, 5))
+        assert watched.count("paramwall_scorer_defects_total") == 0
+    with Bodies.read(state) as bodies:
+        kept = [bodies.find(number) for number in range(1, 6)]
+    for one in kept:
+        assert one is not None
+        assert b'"look"' in one.request
+        assert one.vendor_answer is not None
+        assert one.reference_answer is not None
 
 
 async def test_a_worker_that_is_gone_holds_nobody_up(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -72,3 +73,21 @@ def test_what_is_chosen_at_a_rate_is_chosen_at_every_higher_one(key: bytes, one:
 def test_a_share_is_what_is_chosen() -> None:
     count = sum(chosen(b"salt", str(number).encode(), 0.1) for number in range(20_000))
     assert 1800 < count < 2200
+
+
+QUOTES = '"' * 400_000
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "system", "content": QUOTES}, {"role": "user", "content": [{"type": "text", "text": "Hm"}]}],
+        [{"role": "user", "content": QUOTES}],
+        [{"role": "user", "content": QUOTES + "\\"}],
+    ],
+)
+def test_a_text_full_of_escaped_quotes_takes_no_longer_than_another(messages: list[dict[str, Any]]) -> None:
+    """It runs in a worker, where all clients wait for it; anything quadratic takes minutes."""
+    started = time.process_time()
+    known_by(messages, compact=True)
+    assert time.process_time() - started < 1.0

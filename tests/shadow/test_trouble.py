@@ -75,6 +75,8 @@ GARBAGE: Final[tuple[tuple[str, Answering, tuple[str, str]], ...]] = (
     ("an endless stream", never_ends, ("failed", "reference_oversized")),
     ("half JSON", sends(HEAD % b"application/json", b'{"choices":[{"mess'), ("scored", "")),
     ("wrong types", sends(HEAD % b"application/json", b'{"choices":{"a":7},"usage":"x","model":[]}'), ("scored", "")),
+    ("a count beyond all", sends(HEAD % b"application/json", b'{"choices":[{"message":{"content":"x"},"finish_reason"'
+        b':"stop"}],"usage":{"prompt_tokens":99999999999999999999999999999,"completion_tokens":1}}'), ("scored", "")),
     ("no JSON", sends(HEAD % b"text/html", b"<html>busy</html>"), ("scored", "")),
     ("an empty body", sends(HEAD % b"application/json"), ("scored", "")),
     ("10 MB in one line", sends(HEAD % SSE, b"data: " + b"x" * 10_000_000 + b"\n\n"), ("scored", "")),

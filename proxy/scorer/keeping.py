@@ -1,0 +1,70 @@
+"""What is to be kept as evidence until it is written: bounded, and only what is wanted.
+
+Not here: redaction and the file (bodies.py). Invariant: what waits is at most MOST exchanges and MOST_CHARACTERS of
+text; the oldest give way, and how many did is counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.contract.answer import Answer
+from proxy.scorer.bodies import Keep, Kept
+
+MOST: Final = 1000
+MOST_CHARACTERS: Final = 64 * 1024 * 1024
+
+
+class Keeping:
+    """Exchanges that wait. `wanted` is `evidence.bodies` of the configuration."""
+
+    def __init__(self) -> None:
+        self.wanted = Keep.OFF
+        self.given_up = 0
+        self._waiting: deque[tuple[Kept, int]] = deque()
+        self._characters = 0
+
+    def add(
+        self,
+        number: int,
+        request_id: str,
+        at_s: float,
+        vendor: str,
+        mode: str,
+        why: Sequence[str],
+        request: bytes,
+        answers: Sequence[Answer | None],
+    ) -> None:
+        """One exchange, if such are wanted; the answers as Kept has them."""
+        if self.wanted is Keep.OFF or (self.wanted is Keep.DISAGREEMENTS and not why):
+            return
+        vendors, *others = [None if answer is None else _plain(answer) for answer in answers]
+        first, second = (*others, None, None)[:2]
+        kept = Kept(number, request_id, at_s, vendor, mode, tuple(why), request, vendors, first, second)
+        size = len(request) + sum(map(_characters, (vendors, first, second)))
+        self._waiting.append((kept, size))
+        self._characters += size
+        while len(self._waiting) > MOST or self._characters > MOST_CHARACTERS:
+            self._characters -= self._waiting.popleft()[1]
+            self.given_up += 1
+
+    def take(self) -> list[Kept]:
+        """All that waits, the oldest first."""
+        taken = [kept for kept, _ in self._waiting]
+        self._waiting.clear()
+        self._characters = 0
+        return taken
+
+
+def _plain(answer: Answer) -> Answer:
+    """The answer alone, without what the signals hold beside it."""
+    return Answer(*(getattr(answer, name) for name in Answer.__struct_fields__))
+
+
+def _characters(answer: Answer | None) -> int:
+    if answer is None:
+        return 0
+    calls = sum(len(call.name or "") + len(call.arguments) for call in answer.tool_calls)
+    return len(answer.content or "") + len(answer.reasoning or "") + calls
