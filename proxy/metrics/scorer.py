@@ -104,6 +104,10 @@ class ScorerMetrics:
             "paramwall_scorer_garbage", "Connections closed because they did not speak the protocol."
         ).labels()
         self.log_failures = counters("paramwall_scorer_log_failures", "Times the log could not be written.").labels()
+        self.unjudged = counters(
+            "paramwall_scorer_unjudged",
+            "Answers that no signal saw: a part of them, or what they were asked, is missing.",
+        ).labels()
         self.unkept = counters(
             "paramwall_scorer_unkept", "Exchanges that were to be kept as evidence and gave way to newer ones."
         ).labels()

@@ -157,8 +157,9 @@ class Scorer:
         exchange, entry = frame.exchange, self._pairs.ledger.find(frame.id) if frame.mirrored else None
         answer = self._unfinished.finish(frame.id, exchange, whole=frame.whole)
         seen = None if answer is None else self._seen(line, frame, answer, entry)
+        lost = vendor_loss(exchange)
+        self._metrics.unjudged.value += not lost and seen is None
         if entry is not None:
-            lost = vendor_loss(exchange)
             self._pairs.answered(entry, seen, lost if lost or seen else ("proxy", "part_dropped"))
         if not frame.checked or not frame.whole:
             return

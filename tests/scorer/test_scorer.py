@@ -63,6 +63,7 @@ async def test_an_answer_to_tools_that_did_not_cross_is_not_judged_by_them(tmp_p
             await ask(watched, *(body(i, tools=TOOLS) for i in range(30)))
             await until(lambda: [key["answers"] for key in watched.status()["drift"]] == [30])
             assert watched.status()["alarms"] == []
+            assert watched.count("paramwall_scorer_unjudged_total") == 30
 
 
 async def test_a_pair_with_tools_is_kept_as_it_was_said(tmp_path: Path) -> None:
