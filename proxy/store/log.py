@@ -273,8 +273,8 @@ def _speaks(row: PairRow | AnswersRow, series: str) -> bool:
 
 
 def _is_neutral(value: Value) -> bool:
-    """Both alike: a swap of neither (0) or both (3), a payoff of 0, two equal sizes. Of an
-    offset, which is judged by those before it, one within the skew between healthy stacks.
+    """Both alike: a swap of neither (0) or both (3), a payoff of 0, two equal sizes. Of an offset, which
+    is judged by those before it, one within the skew between healthy stacks.
     """
     if isinstance(value, list):
         if isinstance(value[0], str):

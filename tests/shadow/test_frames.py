@@ -63,9 +63,7 @@ async def test_no_key_is_named_again_that_the_scorer_may_have_forgotten() -> Non
     known = outbox.content(first)
     assert outbox.content(first) == known
     last = max(outbox.content(each) for each in tools)
-    again = outbox.content(first)
-    assert again == known or again > last - 512
-    assert again > known
+    assert outbox.content(first) > last - 512
     await outbox.close(0.0)
 
 
