@@ -9,12 +9,41 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
+
+
+class Registry(CollectorRegistry):
+    """One that tells what was defined in it; prometheus-client's own tells only what has a value."""
+
+    def __init__(self) -> None:
+        self.definitions: list[Definition] = []
+        super().__init__(auto_describe=False)
+
+    def register(self, collector: Collector) -> None:
+        """Take it in."""
+        super().register(collector)
+        if isinstance(collector, _Family):
+            self.definitions.append(collector.definition)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One family: `name` without `_total`, `kind` as Prometheus types it, help text, label names, and of a histogram
+    its upper bounds.
+    """
+
+    name: str
+    kind: str
+    text: str
+    labels: tuple[str, ...]
+    bounds: tuple[float, ...] = ()
 
 
 class Cell:
@@ -29,6 +58,10 @@ class Cell:
     def inc(self, amount: float = 1.0) -> None:
         """Add `amount`."""
         self.value += amount
+
+    def set(self, value: float) -> None:
+        """Be `value` (gauges only)."""
+        self.value = value
 
     def dec(self) -> None:
         """Take one away (gauges only)."""
@@ -68,15 +101,24 @@ class Buckets:
 
 
 class _Family(Collector):
+    KIND: ClassVar[str]
+
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
         self._name = name
         self._text = text
         self._labels = tuple(labels)
         registry.register(self)
 
+    @property
+    def definition(self) -> Definition:
+        """What it is, whether it has children or not."""
+        return Definition(self._name, self.KIND, self._text, self._labels)
+
 
 class Counters(_Family):
     """A counter family; `name` is without `_total`."""
+
+    KIND = "counter"
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
         self._cells: dict[tuple[str, ...], Cell] = {}
@@ -104,6 +146,8 @@ class Counters(_Family):
 class Gauges(Counters):
     """A gauge family."""
 
+    KIND = "gauge"
+
     def collect(self) -> Iterator[Metric]:
         """The family as it stands."""
         family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
@@ -115,12 +159,19 @@ class Gauges(Counters):
 class Histograms(_Family):
     """A histogram family."""
 
+    KIND = "histogram"
+
     def __init__(
         self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float], registry: CollectorRegistry
     ) -> None:
         self._bounds = tuple(bounds)
         self._children: dict[tuple[str, ...], Buckets] = {}
         super().__init__(name, text, labels, registry)
+
+    @property
+    def definition(self) -> Definition:
+        """What it is, whether it has children or not."""
+        return Definition(self._name, self.KIND, self._text, self._labels, self._bounds)
 
     def labels(self, *values: str) -> Buckets:
         """The child of these label values, made on first use."""

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
-from proxy.metrics.cells import Cell, Counters, Gauges, Histograms
+from proxy.metrics.cells import Cell, Counters, Gauges, Histograms, Registry
 from proxy.metrics.shadow import mirror_counters
 
 STATES: Final = ("ok", "warn", "degraded", "recovering", "inconclusive", "reference_suspect")
@@ -26,7 +24,7 @@ class ScorerMetrics:
     """The scorer's registry and its families."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry(auto_describe=False)
+        registry = self.registry = Registry()
 
         def counters(name: str, text: str, *labels: str) -> Counters:
             return Counters(name, text, labels, registry)
@@ -53,6 +51,9 @@ class ScorerMetrics:
             ("vendor",),
             _PAIR_BUCKETS,
             registry,
+        )
+        self.budget_used = gauges(
+            "paramwall_reference_budget_used_ratio", "The share of a budget for the reference that is spent.", "budget"
         )
         self.open_pairs = gauges("paramwall_shadow_open_pairs", "Mirrored exchanges that are not folded yet.").labels()
         self.last_scored = gauges(
@@ -84,6 +85,9 @@ class ScorerMetrics:
         self.threshold = gauges(
             "paramwall_drift_log_threshold", "Natural logarithm of the evidence that is an alarm.", *series
         )
+        self.active = gauges(
+            "paramwall_drift_alarm_active", "Whether an alarm that speaks against the vendor lasts: 1 or 0.", *series
+        )
         self.effect = gauges("paramwall_drift_effect_ratio", "The effect since the change point.", *series)
         self.effect_lower = gauges("paramwall_drift_effect_lower_ratio", "Its lower 95 % bound.", *series)
         self.effect_upper = gauges("paramwall_drift_effect_upper_ratio", "Its upper 95 % bound.", *series)
@@ -93,7 +97,7 @@ class ScorerMetrics:
         )
         self.observations = gauges("paramwall_drift_observations", "Pairs or answers folded into a series.", *series)
         self.of_now = (
-            self.state, self.evidence, self.threshold, self.effect, self.effect_lower, self.effect_upper,
+            self.state, self.evidence, self.threshold, self.active, self.effect, self.effect_lower, self.effect_upper,
             self.tolerance, self.changepoint, self.observations, self.kvv_f1, self.kvv_schema,
         )  # fmt: skip
 

@@ -6,13 +6,11 @@ or from the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from proxy.metrics.cells import Counters, Gauges, Registry
 
 RESTART_REASONS: Final = ("killed", "exited", "never_ready", "stuck", "rolling")
 """Why a worker was replaced: ended by a signal it did not get from us; ended by itself; ended before it accepted; did
@@ -35,41 +33,37 @@ class Usage:
         )
 
 
-class ProcessCollector(Collector):
-    """`paramwall_process_*` by role, from what was last put into `usage`; processor time never goes back."""
+class ProcessMetrics:
+    """`paramwall_process_*` by role; processor time never goes back. Without /proc there are none."""
 
-    def __init__(self) -> None:
-        self.usage: Mapping[str, Usage] = {}
-        self._cpu_shown = dict.fromkeys(ROLES, 0.0)
-
-    def collect(self) -> Iterator[Metric]:
-        """One family per resource."""
-        cpu = CounterMetricFamily("paramwall_process_cpu_seconds", "Processor time used, by role.", labels=("role",))
-        resident = GaugeMetricFamily(
-            "paramwall_process_resident_memory_bytes", "Resident memory, by role.", labels=("role",)
+    def __init__(self, registry: Registry) -> None:
+        self._cpu = Counters("paramwall_process_cpu_seconds", "Processor time used, by role.", ("role",), registry)
+        self._resident = Gauges(
+            "paramwall_process_resident_memory_bytes", "Resident memory, by role.", ("role",), registry
         )
-        fds = GaugeMetricFamily("paramwall_process_open_fds", "Open file descriptors, by role.", labels=("role",))
-        for role, usage in self.usage.items():
-            self._cpu_shown[role] = max(self._cpu_shown[role], usage.cpu_s)
-            cpu.add_metric((role,), self._cpu_shown[role])
-            resident.add_metric((role,), usage.resident_bytes)
-            fds.add_metric((role,), usage.open_fds)
-        yield from (cpu, resident, fds)
+        self._fds = Gauges("paramwall_process_open_fds", "Open file descriptors, by role.", ("role",), registry)
+
+    def use(self, usage: Mapping[str, Usage]) -> None:
+        """Show this, by role."""
+        for role, used in usage.items():
+            cpu = self._cpu.labels(role)
+            cpu.set(max(cpu.value, used.cpu_s))
+            self._resident.labels(role).set(used.resident_bytes)
+            self._fds.labels(role).set(used.open_fds)
 
 
 class CrewMetrics:
     """What is counted of the processes of one kind, "worker" or "scorer"."""
 
-    def __init__(self, kind: str, does: str, registry: CollectorRegistry) -> None:
-        self.serving = Gauge(f"paramwall_{kind}s", f"Processes of this kind that {does}.", registry=registry)
-        self._restarts = Counter(
-            f"paramwall_{kind}_restarts", "Processes replaced, by reason.", ("reason",), registry=registry
-        )
-        self.reports_missed = Counter(
+    def __init__(self, kind: str, does: str, registry: Registry) -> None:
+        self.serving = Gauges(f"paramwall_{kind}s", f"Processes of this kind that {does}.", (), registry).labels()
+        self._restarts = Counters(f"paramwall_{kind}_restarts", "Processes replaced, by reason.", ("reason",), registry)
+        self.reports_missed = Counters(
             f"paramwall_{kind}_reports_missed",
             "Times a process did not report within a second; its last known numbers stood in.",
-            registry=registry,
-        )
+            (),
+            registry,
+        ).labels()
         for reason in RESTART_REASONS:
             self._restarts.labels(reason)
 
@@ -82,28 +76,24 @@ class SupervisorMetrics:
     """The supervisor's families in one registry; the merged families of the workers join it as a collector."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry(auto_describe=False)
-        self._build = Gauge(
-            "paramwall_build_info", "What runs; always 1.", ("version", "revision", "python"), registry=registry
-        )
-        self._config = Gauge(
-            "paramwall_config_info", "The configuration in use; always 1.", ("hash",), registry=registry
-        )
-        self.reload_successful = Gauge(
-            "paramwall_config_last_reload_successful",
-            "Whether the last attempt to load the configuration succeeded.",
-            registry=registry,
-        )
-        self.reload_success_timestamp = Gauge(
+        registry = self.registry = Registry()
+
+        def gauges(name: str, text: str, *labels: str) -> Gauges:
+            return Gauges(name, text, labels, registry)
+
+        self._build = gauges("paramwall_build_info", "What runs; always 1.", "version", "revision", "python")
+        self._config = gauges("paramwall_config_info", "The configuration in use; always 1.", "hash")
+        self._reload_successful = gauges(
+            "paramwall_config_last_reload_successful", "Whether the last attempt to load the configuration succeeded."
+        ).labels()
+        self._reload_success_timestamp = gauges(
             "paramwall_config_last_reload_success_timestamp_seconds",
             "When the configuration was last loaded with success.",
-            registry=registry,
-        )
-        self.start_time = Gauge("paramwall_start_time_seconds", "When the supervisor started.", registry=registry)
+        ).labels()
+        self.start_time = gauges("paramwall_start_time_seconds", "When the supervisor started.").labels()
         self.workers = CrewMetrics("worker", "accept connections", registry)
         self.scorers = CrewMetrics("scorer", "look at answers", registry)
-        self.processes = ProcessCollector()
-        registry.register(self.processes)
+        self.processes = ProcessMetrics(registry)
 
     def build(self, version: str, revision: str, python: str) -> None:
         """State what runs; `revision` is empty when it is not known."""
@@ -113,9 +103,9 @@ class SupervisorMetrics:
         """A configuration was loaded at `now_s` (Unix time). Only its hash has a series from here on."""
         self._config.clear()
         self._config.labels(config_hash).set(1)
-        self.reload_successful.set(1)
-        self.reload_success_timestamp.set(now_s)
+        self._reload_successful.set(1)
+        self._reload_success_timestamp.set(now_s)
 
     def load_failed(self) -> None:
         """A configuration could not be loaded; the former one stays in use."""
-        self.reload_successful.set(0)
+        self._reload_successful.set(0)

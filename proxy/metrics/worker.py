@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from proxy.metrics.cells import Buckets, Cell, Counters, Gauges, Histograms
+from proxy.metrics.cells import Buckets, Cell, Counters, Gauges, Histograms, Registry
 
 OUTCOMES: Final = ("ok", "rejected", "client_error", "upstream_error", "timeout", "client_gone", "shed")
 """How a request ended for the client. Exactly one per request."""
@@ -117,7 +117,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry(auto_describe=False)
+        registry = self.registry = Registry()
 
         def counters(name: str, text: str, *labels: str) -> Counters:
             return Counters(name, text, labels, registry)

@@ -57,8 +57,17 @@ class Budget:
             for length, limit in limits.items():
                 windows[length].turn(now_s)
                 if windows[length].total + amount > limit:
-                    return f"budget_{name}_per_{'minute' if length == MINUTE_S else 'day'}"
+                    return f"budget_{_limit_name(name, length)}"
         return ""
+
+    def used(self, now_s: float) -> dict[str, float]:
+        """The share of each limit that is spent, by the limit's name in the configuration."""
+        shares = {}
+        for name, windows, _, limits in self._all(0):
+            for length, limit in limits.items():
+                windows[length].turn(now_s)
+                shares[_limit_name(name, length)] = windows[length].total / limit if limit else 1.0
+        return shares
 
     def spend(self, now_s: float, tokens: int, requests: int = 1) -> None:
         """Count a request, or with 0 requests a correction of its tokens."""
@@ -72,3 +81,7 @@ class Budget:
             ("requests", self._requests, 1, {MINUTE_S: limits.requests_per_minute, DAY_S: limits.requests_per_day}),
             ("tokens", self._tokens, tokens, {MINUTE_S: limits.tokens_per_minute, DAY_S: limits.tokens_per_day}),
         )
+
+
+def _limit_name(name: str, length_s: float) -> str:
+    return f"{name}_per_{'minute' if length_s == MINUTE_S else 'day'}"

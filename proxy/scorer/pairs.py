@@ -75,6 +75,10 @@ class Pairs:
         self._kept_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def budget_used(self) -> dict[str, float]:
+        """The share of each budget that is spent."""
+        return self._budget.used(self._clock())
+
     def use(self, reference: Reference | None, mirror: Mirror, *, keep_bodies: bool) -> None:
         """Ask `reference` from now on, within the budgets of `mirror`; what was spent stays spent."""
         former = self.leg

@@ -16,6 +16,7 @@ from proxy.drift.report import Alarm, Event, KeyView, SeriesView
 from proxy.drift.rows import AnswersRow, PairRow, Row
 from proxy.metrics.scorer import CELLS, STATES, ScorerMetrics
 from proxy.scorer.book import KVV_INVALID, Book, told
+from proxy.scorer.pairs import Pairs
 from proxy.signals import SIGNALS
 from proxy.signals.signal import Kind
 
@@ -84,6 +85,8 @@ class Publisher:
             metrics.threshold.labels(*labels).value = series.log_threshold
             metrics.tolerance.labels(*labels).value = series.tolerance
             metrics.observations.labels(*labels).value = series.n
+            metrics.active.labels(*labels).value = float(blames_vendor(series))
+            metrics.alarms.labels(*labels)  # a counter that is born with its first alarm has no increase
             _show_effect(metrics, labels, series)
 
     def _show_verifier(self, book: Book, view: KeyView) -> None:
@@ -95,6 +98,25 @@ class Publisher:
                 family.labels(view.key.vendor, view.key.mode).value = value
 
 
+def show_mirror(metrics: ScorerMetrics, pairs: Pairs, fractions: Mapping[str, float]) -> dict[str, Any]:
+    """What is under way towards the reference, as metrics; and as a member of the status."""
+    leg, open_pairs = pairs.leg, len(pairs.ledger)
+    metrics.open_pairs.set(open_pairs)
+    metrics.reference_in_flight.set(0 if leg is None else leg.in_flight)
+    used = {} if leg is None else pairs.budget_used()
+    for budget, share in used.items():
+        metrics.budget_used.labels(budget).set(share)
+    for vendor, fraction in fractions.items():
+        metrics.fraction.labels(vendor).set(fraction)
+    return {
+        "reference": None if leg is None else f"{leg.reference.name}/{leg.reference.model}",
+        "fractions": dict(fractions),
+        "open_pairs": open_pairs,
+        "paused": leg is not None and leg.paused,
+        "budgets_used": {budget: round(share, 4) for budget, share in used.items()},
+    }
+
+
 def _show_effect(metrics: ScorerMetrics, labels: tuple[str, str, str], series: SeriesView) -> None:
     """An effect that is not known any more reads NaN: a gauge that stays would claim what it said last."""
     for family, value in (
@@ -104,6 +126,13 @@ def _show_effect(metrics: ScorerMetrics, labels: tuple[str, str, str], series: S
         (metrics.changepoint, series.changepoint_s),
     ):
         family.labels(*labels).value = math.nan if value is None else value
+
+
+def blames_vendor(series: SeriesView) -> bool:
+    """Whether it is an alarm that lasts and speaks against the vendor: not against the reference, and not a vendor's
+    own past, which makes no state.
+    """
+    return series.alarmed_at_s is not None and not (series.suspect or series.of_reference or series.kind == "baseline")
 
 
 def state_of(views: list[KeyView]) -> str:

@@ -35,7 +35,7 @@ from proxy.scorer.lateness import Lateness
 from proxy.scorer.ledger import Entry, Ledger
 from proxy.scorer.pairs import Pairs, differing
 from proxy.scorer.prompts import Prompts
-from proxy.scorer.publish import Publisher
+from proxy.scorer.publish import Publisher, show_mirror
 from proxy.scorer.reference import REASONS, Reply
 from proxy.scorer.sentences import sentence
 from proxy.scorer.terms import terms_of
@@ -260,18 +260,7 @@ class Scorer:
     async def _show(self) -> None:
         if not self._committed or self._uncounted:
             return
-        self._metrics.open_pairs.value = len(self._pairs.ledger)
-        leg = self._pairs.leg
-        self._metrics.reference_in_flight.value = 0 if leg is None else leg.in_flight
-        rates = self._inbox.rates.fractions
-        for vendor, fraction in rates.items():
-            self._metrics.fraction.labels(vendor).value = fraction
-        mirror = {
-            "reference": None if leg is None else f"{leg.reference.name}/{leg.reference.model}",
-            "fractions": dict(rates),
-            "open_pairs": len(self._pairs.ledger),
-            "paused": leg is not None and leg.paused,
-        }
+        mirror = show_mirror(self._metrics, self._pairs, self._inbox.rates.fractions)
         vendors = {vendor.name: vendor.plan.name for vendor in self._config.vendors}
         self._publisher.show(
             self._book, vendors, self._now_s(), {"mirror": mirror, "state_dir": self._config.state_dir}

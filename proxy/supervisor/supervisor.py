@@ -195,11 +195,9 @@ class Supervisor:
         await self._have_reports()
         own = usage_of(os.getpid())
         if own is not None:
-            self._metrics.processes.usage = {
-                "supervisor": own,
-                "worker": self._crew.usage(),
-                "scorer": self._scorer.usage(),
-            }
+            self._metrics.processes.use(
+                {"supervisor": own, "worker": self._crew.usage(), "scorer": self._scorer.usage()}
+            )
 
     def _snapshots(self) -> Iterable[Snapshot]:
         return [child.snapshot for crew in (self._crew, self._scorer) for child in crew.children]
