@@ -23,7 +23,7 @@ import msgspec
 
 from proxy.cli.demo_stage import HEADERS, Stage
 from proxy.cli.demo_story import MODEL
-from proxy.cli.standing import PastAlarm
+from proxy.scorer.standing import PastAlarm
 from proxy.simulator import parse_faults
 
 HONEST: Final = "honest"

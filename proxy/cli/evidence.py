@@ -1,6 +1,6 @@
 """`paramwall evidence`: what is behind an alarm: the pairs, two answers side by side, a bundle for the vendor.
 
-Not here: rows as text (evidence_rows.py), the answers side by side (evidence_pair.py), the bundle (evidence_bundle.py).
+Not here: finding it (scorer/evidence.py), the answers side by side (evidence_pair.py), the bundle (evidence_bundle.py).
 Invariant: everything shown is read from the log and the kept bodies; nothing is computed anew.
 """
 
@@ -8,52 +8,33 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import msgspec
 import typer
 
 from proxy.cli.evidence_bundle import write_bundle
-from proxy.cli.evidence_pair import pair_as_json, show_pair
-from proxy.cli.evidence_rows import Told, told_rows
-from proxy.cli.standing import (
-    PastAlarm,
-    Standing,
-    effect_of,
-    evidence_of,
-    moment,
-    open_log,
-    read_log,
-    series_of,
-    view_of,
-)
+from proxy.cli.evidence_pair import show_pair
+from proxy.cli.standing import effect_of, evidence_of, moment, open_log
 from proxy.cli.terminal import answer, answer_json, answer_table, note, refuse
-from proxy.config.refusal import choose
-from proxy.drift.report import KeyView, SeriesView
-from proxy.drift.rows import Key
 from proxy.scorer.bodies import Bodies
+from proxy.scorer.evidence import (
+    HOW_TO_KEEP,
+    ROWS_READ,
+    Asked,
+    NoEvidence,
+    Subject,
+    evidence_as_json,
+    pair_as_json,
+    pair_of,
+    rows_of,
+    subject_of,
+)
+from proxy.scorer.evidence_rows import Told
+from proxy.scorer.standing import PastAlarm, Standing, read_log
 from proxy.store import Store, StoreError, StoreMissing
 
-ROWS_READ: Final = 10_000
 ROWS_SHOWN: Final = 20
-HOW_TO_KEEP: Final = "bodies are kept with `evidence: {bodies: disagreements}` and a state_dir in the configuration"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One signal of one key, since when it is looked at, and the alarm where there is one."""
-
-    view: KeyView
-    series: SeriesView
-    since_s: float
-    alarm: PastAlarm | None
-
-    @property
-    def key(self) -> Key:
-        """Whose signal."""
-        return self.view.key
 
 
 def evidence(
@@ -88,14 +69,14 @@ def evidence(
                 return
             with store.snapshot():
                 standing = read_log(store, state_dir, time.time())
-                subject = _subject(standing, alarm, vendor, signal)
+                subject = subject_of(standing, Asked(alarm, vendor, None, signal))
                 rows = [] if subject is None else _rows(store, bodies, subject)
                 if bundle is not None:
                     _write_bundle(bundle, store, bodies, subject, rows)
-        except StoreError as error:
+        except (StoreError, NoEvidence) as error:
             refuse(error.message, error.hint)
     if json:
-        answer_json(_as_json(standing, subject, rows))
+        answer_json(evidence_as_json(standing, subject, rows))
     elif bundle is None:
         _show(standing, subject, rows)
 
@@ -110,58 +91,11 @@ def closing_bodies(folder: Path) -> closing[Bodies] | nullcontext[None]:
         refuse(error.message, error.hint)
 
 
-# What is looked at
-
-
-def _subject(standing: Standing, number: int | None, vendor: str | None, signal: str | None) -> Subject | None:
-    """What was asked for; the newest lasting alarm by itself; None when there is no alarm."""
-    if vendor is not None:
-        return _of_vendor(standing, vendor, signal)
-    alarms = standing.alarms
-    if number is not None:
-        if not 1 <= number <= len(alarms):
-            allowed = f"give a number from 1 to {len(alarms)}" if alarms else "there was no alarm; name a --vendor"
-            refuse(f"there is no alarm {number}", allowed)
-        return _of_alarm(standing, alarms[number - 1])
-    lasting = [each for each in alarms if each.recovered_at_s is None] or list(alarms)
-    return _of_alarm(standing, lasting[-1]) if lasting else None
-
-
-def _of_alarm(standing: Standing, alarm: PastAlarm) -> Subject:
-    view = view_of(standing.keys, alarm.key)
-    series = None if view is None else series_of(view, alarm.series)
-    if view is None or series is None:
-        refuse(f"{alarm.series} is not watched any more", "name a --vendor and a --signal that are")
-    return Subject(view, series, alarm.changepoint_s, alarm)
-
-
-def _of_vendor(standing: Standing, vendor: str, signal: str | None) -> Subject:
-    views = [view for view in standing.keys if view.key.vendor == vendor]
-    if not views:
-        names = sorted({view.key.vendor for view in standing.keys})
-        refuse(f"the log has no vendor {vendor}", choose(vendor, names) if names else "nothing was checked yet")
-    known = [(view, series) for view in views for series in view.series if series.n]
-    if signal is None:
-        found = [each for each in known if each[1].name == each[0].leading]
-    else:
-        found = [each for each in known if each[1].name == signal]
-    if not found:
-        names = sorted({series.name for _, series in known})
-        hint = choose(signal or "", names) if names else "nothing of it was checked yet"
-        refuse(f"{vendor} has no value of {signal or 'any signal'} yet", hint)
-    view, series = max(found, key=lambda each: (each[1].alarmed_at_s is not None, each[1].log_evidence))
-    latest = next((a for a in reversed(standing.alarms) if (a.key, a.series) == (view.key, series.name)), None)
-    lasting = latest if series.alarmed_at_s is not None else None
-    return Subject(view, series, series.changepoint_s or 0.0, lasting)
-
-
 def _rows(store: Store, bodies: Bodies | None, subject: Subject) -> list[Told]:
-    found = store.rows_of(subject.key, subject.series.name, subject.since_s, ROWS_READ)
-    if len(found) == ROWS_READ:
+    rows = rows_of(store, bodies, subject)
+    if len(rows) == ROWS_READ:
         note(f"only the first {ROWS_READ} rows since {moment(subject.since_s)} are read")
-    ids = {} if bodies is None else bodies.request_ids(subject.key.vendor)
-    direction = subject.series.direction if subject.alarm is None else subject.alarm.direction
-    return list(told_rows(found, subject.series.name, direction, ids))
+    return rows
 
 
 # Printing
@@ -202,34 +136,12 @@ def _row_line(row: Told) -> tuple[str, ...]:
     return (moment(row.at_s), str(row.number or "-"), row.request_id or "-", row.vendor, row.reference, row.says)
 
 
-def _as_json(standing: Standing, subject: Subject | None, rows: list[Told]) -> dict[str, Any]:
-    of = None
-    if subject is not None:
-        of = {
-            "key": msgspec.to_builtins(subject.key),
-            "state": str(subject.view.state),
-            "series": msgspec.to_builtins(subject.series),
-            "since_s": subject.since_s,
-            "alarm": msgspec.to_builtins(subject.alarm),
-        }
-    return {
-        "source": standing.source,
-        "alarms": standing.as_json()["alarms"],
-        "subject": of,
-        "rows": msgspec.to_builtins(rows),
-    }
-
-
 # One pair, and the bundle
 
 
 def _show_pair(store: Store, bodies: Bodies | None, asked: str, *, json: bool) -> None:
-    """Two answers side by side, or at least the pair's values. Raises StoreError."""
-    number = int(asked) if asked.isdecimal() and int(asked) > 0 else None
-    kept = None if bodies is None else bodies.find(number, None if number else asked)
-    row = store.pair(kept.number if kept is not None else number or 0)
-    if kept is None and row is None:
-        refuse(f"neither the log nor the kept bodies have {asked}", f"see `paramwall evidence`; {HOW_TO_KEEP}")
+    """Two answers side by side, or at least the pair's values. Raises StoreError, NoEvidence."""
+    kept, row = pair_of(store, bodies, asked)
     if json:
         answer_json(pair_as_json(kept, row))
         return

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from proxy import __version__
-from proxy.cli.evidence_pair import kept_as_json
-from proxy.cli.evidence_rows import Told
 from proxy.cli.standing import effect_of, evidence_of, moment
 from proxy.drift.report import Alarm, KeyView, SeriesView
 from proxy.scorer.bodies import Kept
+from proxy.scorer.evidence import kept_as_json
+from proxy.scorer.evidence_rows import Told
 from proxy.signals import SELF_TESTS, SIGNALS
 
 

@@ -1,26 +1,24 @@
 """One pair for people: what was asked, and the two answers side by side.
 
-Not here: where it is found (evidence.py). Invariant: control characters of an answer never reach the terminal.
+Not here: where it is found (scorer/evidence.py). Invariant: control characters of an answer never reach the terminal.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proxy.cli.evidence_rows import sides
 from proxy.cli.standing import moment
 from proxy.cli.terminal import answer, answer_table
 from proxy.contract.answer import Answer
 from proxy.drift.rows import PairRow
 from proxy.scorer.bodies import Kept
 from proxy.scorer.book import KVV_CELL
+from proxy.scorer.evidence_rows import sides
 
 _SIDES = (("vendor", "vendor_answer"), ("reference", "reference_answer"), ("reference again", "second_answer"))
 
@@ -35,16 +33,6 @@ def show_pair(kept: Kept | None, row: PairRow | None) -> None:
         values = sorted((name, value) for name, value in row.values.items() if name != KVV_CELL)
         lines = [(name, *sides(name, value)[:2]) for name, value in values]
         answer_table(("signal", "vendor", "reference"), lines)
-
-
-def pair_as_json(kept: Kept | None, row: PairRow | None) -> dict[str, Any]:
-    """The pair for a program; the request is text."""
-    return {"kept": None if kept is None else kept_as_json(kept), "row": msgspec.to_builtins(row)}
-
-
-def kept_as_json(kept: Kept) -> dict[str, Any]:
-    """A kept exchange for a program; the request is text."""
-    return {**msgspec.to_builtins(kept), "request": kept.request.decode(errors="replace")}
 
 
 def _show_bodies(kept: Kept) -> None:

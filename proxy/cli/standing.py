@@ -1,54 +1,26 @@
-"""How the vendors stand: from a running proxy or from its log; and how such numbers are written.
+"""How the vendors stand, asked of a running proxy or read from its log; and how such numbers are written.
 
-Not here: the commands (status.py, evidence.py). Invariant: both sources give the same values, since a proxy tells what
-it folded from that log.
+Not here: what the log says (scorer/standing.py), the commands (status.py, evidence.py). Invariant: what cannot be read
+ends the command with its remedy.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import e, log10
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import msgspec
 import orjson
 
 from proxy.cli.terminal import refuse
-from proxy.drift.report import Alarm, KeyView, SeriesView
-from proxy.drift.rows import Key
-from proxy.scorer.book import Book, told
+from proxy.drift.report import Alarm, SeriesView
+from proxy.scorer.standing import Standing
 from proxy.store import Store, StoreError
 
 _ANSWER_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class PastAlarm(Alarm):
-    """An alarm as it is remembered."""
-
-    recovered_at_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Every vendor in each mode, and the newest alarms, the last one last. `source` is where this was read."""
-
-    source: str
-    keys: tuple[KeyView, ...]
-    alarms: tuple[PastAlarm, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """For a program."""
-        return {
-            "source": self.source,
-            "drift": [told(view) for view in self.keys],
-            "alarms": [msgspec.to_builtins(alarm) for alarm in self.alarms],
-        }
 
 
 def ask_proxy(url: str) -> Standing:
@@ -57,7 +29,7 @@ def ask_proxy(url: str) -> Standing:
     remedy = "give its --admin URL, or read the log it writes with --state-dir DIR"
     try:
         said = orjson.loads(asyncio.run(_get(where)))
-        return Standing(url, *_converted(said["drift"], said["alarms"]))
+        return Standing.told(url, said["drift"], said["alarms"])
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         why = str(error) or type(error).__name__
         refuse(f"{where} does not answer as a running proxy does: {why}", remedy)
@@ -77,40 +49,6 @@ def open_log(folder: Path) -> Store:
         return Store.read(folder)
     except StoreError as error:
         refuse(error.message, error.hint)
-
-
-def read_log(store: Store, folder: Path, now_s: float) -> Standing:
-    """What the log's last checkpoint says. Raises StoreError."""
-    found = store.checkpoint()
-    return standing_of(Book() if found is None else restored(found[1]), str(folder), now_s)
-
-
-def restored(state: dict[str, Any]) -> Book:
-    """The book of a checkpoint. Ends with exit code 2 when another version wrote it."""
-    try:
-        return Book.restored(state)
-    except ValueError as error:
-        refuse(f"the log's state cannot be read: {error}", "use the paramwall that writes this log")
-
-
-def standing_of(book: Book, source: str, now_s: float) -> Standing:
-    """What a book says at a time."""
-    return Standing(source, *_converted([told(view) for view in book.fleet.view(now_s)], book.alarms))
-
-
-def _converted(drift: Any, alarms: Any) -> tuple[tuple[KeyView, ...], tuple[PastAlarm, ...]]:  # noqa: ANN401  (JSON)
-    """Raises msgspec.ValidationError, a ValueError."""
-    return msgspec.convert(drift, tuple[KeyView, ...]), msgspec.convert(alarms, tuple[PastAlarm, ...])
-
-
-def series_of(view: KeyView, name: str) -> SeriesView | None:
-    """A series of a key by its name."""
-    return next((series for series in view.series if series.name == name), None)
-
-
-def view_of(keys: Sequence[KeyView], key: Key) -> KeyView | None:
-    """A key's view."""
-    return next((view for view in keys if view.key == key), None)
 
 
 # How numbers are written

@@ -1,7 +1,7 @@
 """`paramwall status`: how every vendor stands, from a running proxy or from its log alone.
 
-Not here: where it is read (standing.py). Invariant: `--replay` uses nothing but the rows of the log (and the oldest
-state they are complete from), so that what it confirms does not rest on the process that is confirmed.
+Not here: where it is read (standing.py, scorer/standing.py). Invariant: `--replay` uses nothing but the rows of the log
+(and the oldest state they are complete from), so that what it confirms does not rest on the process that is confirmed.
 """
 
 from __future__ import annotations
@@ -17,23 +17,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from proxy.cli.standing import (
-    Standing,
-    ask_proxy,
-    effect_of,
-    evidence_of,
-    moment,
-    open_log,
-    read_log,
-    restored,
-    series_of,
-    standing_of,
-)
+from proxy.cli.standing import ask_proxy, effect_of, evidence_of, moment, open_log
 from proxy.cli.terminal import FINDING, answer, answer_json, answer_table, note, refuse
 from proxy.config.refusal import choose
 from proxy.drift.report import KeyView
 from proxy.drift.states import State
 from proxy.scorer.book import Book
+from proxy.scorer.standing import Standing, read_log, restored, series_of, standing_of
 from proxy.signals import SELF_TESTS, SIGNALS
 from proxy.store import Store, StoreError
 

@@ -26,9 +26,9 @@ from proxy.cli.demo_show import Show
 from proxy.cli.demo_stage import Stage
 from proxy.cli.demo_story import LAWFUL, STEPS, Claim, Door, Seen, Step
 from proxy.cli.demo_watch import Act, Watched
-from proxy.cli.standing import PastAlarm
 from proxy.drift.rows import Key
 from proxy.drift.states import State
+from proxy.scorer.standing import PastAlarm
 from proxy.signals import SELF_TESTS, SIGNALS
 from proxy.simulator import Options, Simulator, parse_faults
 from proxy.supervisor.launches import launches

@@ -1,6 +1,6 @@
 """The rows behind a signal, read as what each side did.
 
-Not here: finding them (store/), printing them (evidence.py). Invariant: a row speaks against the vendor in the same
+Not here: finding them (evidence.py), printing or showing them. Invariant: a row speaks against the vendor in the same
 sense as the alarm: `direction` 1 where the vendor has more than the reference, -1 where it has less.
 """
 
