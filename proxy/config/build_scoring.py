@@ -57,7 +57,7 @@ def scoring(parts: Parts, policy: PolicyDocument | None) -> Scoring:
         signals=Signals(settings.signals.fraction, _tokenizer(parts), settings.signals.outbox),
         drift=Drift(drift.budget, dict(drift.tolerance), drift.window, drift.enough),
         retention=Retention(retention.age, retention.size),
-        evidence=Evidence(evidence.bodies, evidence.size, evidence.age, evidence.redact),
+        evidence=Evidence(evidence.bodies, evidence.size, evidence.age, evidence.redact, evidence.page),
         state_dir=_state_dir(parts),
     )
 

@@ -192,7 +192,8 @@ class Settings(Section):
     listen: kinds.Listen = Field(default=(Address("127.0.0.1", 8080),), description="Where clients connect.")
     tls: Sub[TlsSettings] | None = Field(default=None, description="TLS towards clients.")
     admin: kinds.Admin = Field(
-        default=Address("127.0.0.1", 9090), description="Where `/metrics`, `/healthz`, `/readyz` and `/status` are."
+        default=Address("127.0.0.1", 9090),
+        description="Where `/metrics`, `/healthz`, `/readyz`, `/status` and the page are.",
     )
     workers: kinds.Workers = Field(default=1, description="Worker processes; one for each core in use is right.")
     limits: Sub[LimitSettings] = Field(default=LimitSettings(), description="What the proxy takes on.")

@@ -158,6 +158,11 @@ class EvidenceSettings(Section):
     )
     size: kinds.Size = Field(default=_EVIDENCE.size_bytes, description="Beyond this the oldest are removed.")
     age: kinds.Span = Field(default=_EVIDENCE.age_s, description="Older ones are removed.")
+    page: kinds.EvidencePage = Field(
+        default=_EVIDENCE.page,
+        description="Whether the page on the admin port shows them, which needs no password. `auto`: while `admin` is "
+        "an address of this machine only.",
+    )
     redact: kinds.Patterns = Field(
         default=_EVIDENCE.redact, description="What matches is struck out before a body is kept."
     )

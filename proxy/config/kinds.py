@@ -154,6 +154,11 @@ Bodies: TypeAlias = Annotated[
     scalar(scalars.word("off", "disagreements", "all"), "write off, disagreements or all"),
     Kind("word", "`off`, `disagreements`, `all`"),
 ]
+EvidencePage: TypeAlias = Annotated[
+    str,
+    scalar(scalars.word("auto", "true", "false"), "write auto, true or false"),
+    Kind("word", "`auto`, `true`, `false`"),
+]
 LogFormat: TypeAlias = Annotated[
     str, scalar(scalars.word("json", "console"), "write json or console"), Kind("word", "`json`, `console`")
 ]

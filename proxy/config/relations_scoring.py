@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from proxy.config.addresses import is_loopback
 from proxy.config.refusal import closest
 from proxy.config.whole import Said, Warned, Whole
 from proxy.signals import SIGNALS
@@ -52,6 +53,16 @@ def _bodies_have_a_folder(whole: Whole) -> Said:
         )
 
 
+def _conversations_are_shown_here_only(whole: Whole) -> Said:
+    settings = whole.settings
+    shown = settings.evidence.page == "true" and settings.evidence.bodies != "off"
+    if shown and not is_loopback(settings.admin.host):
+        yield Warned(
+            f"evidence: page: true shows kept conversations to everyone who reaches {settings.admin.host}; hint: write "
+            "page: auto, and read them with `paramwall evidence`"
+        )
+
+
 def _tolerances_are_of_signals(whole: Whole) -> Said:
     names = [signal.name for signal in SIGNALS if signal.kind is not Kind.BASELINE]
     for name in whole.settings.drift.tolerance:
@@ -68,5 +79,6 @@ SCORING_RULES: Final[tuple[Callable[[Whole], Said], ...]] = (
     _mirroring_needs_a_reference,
     _the_raised_fraction_is_higher,
     _bodies_have_a_folder,
+    _conversations_are_shown_here_only,
     _tolerances_are_of_signals,
 )

@@ -1,6 +1,6 @@
-"""The policies and vendor profiles that come with the program.
+"""The policies, vendor profiles and dashboards that come with the program.
 
-Here: where they are (inside the wheel, or beside the package in a checkout) and their texts. Invariant: no path is
+Here: where they are (inside the wheel, or beside the package in a checkout), and the texts of the first two. Invariant: no path is
 written down that depends on the machine; what is shipped is read through the package's own resources.
 """
 
@@ -27,15 +27,20 @@ class NotShipped(LookupError):
 
 
 @cache
-def _folder() -> Traversable:
+def shipped_folder(name: str) -> Traversable:
+    """A folder that comes with the program: `policies`, `dashboards`. Raises DocumentError where it is missing."""
     package = resources.files("proxy")
-    in_wheel = package / "_shipped" / "policies"
+    in_wheel = package / "_shipped" / name
     if in_wheel.is_dir():
         return in_wheel
-    beside = Path(str(package)).parent / "policies"
+    beside = Path(str(package)).parent / name
     if beside.is_dir():
         return beside
-    raise DocumentError((Problem("paramwall", None, "this installation holds no policies", "install it again"),))
+    raise DocumentError((Problem("paramwall", None, f"this installation holds no {name}", "install it again"),))
+
+
+def _folder() -> Traversable:
+    return shipped_folder("policies")
 
 
 def policy_names() -> tuple[str, ...]:

@@ -223,13 +223,15 @@ class Retention:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Which bodies are kept: "off", "disagreements" or "all"; for how long (seconds), up to what size (bytes), and what
-    is struck out of them first (regular expressions that compile and never match an empty text).
+    is struck out of them first (regular expressions that compile and never match an empty text). `page`: whether the
+    admin port shows them: "true", "false", or "auto", while it listens on a loopback address.
     """
 
     bodies: str = "off"
     size_bytes: int = 256 * 1024**2
     age_s: float = 14 * 86400.0
     redact: tuple[str, ...] = ()
+    page: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

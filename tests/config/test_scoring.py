@@ -168,6 +168,23 @@ def test_a_vendor_that_is_compared_with_itself_is_warned_about() -> None:
     assert warning.startswith("reference: it is the url of vendor moonshot, which is then compared with itself; hint:")
 
 
+@pytest.mark.parametrize(
+    ("admin", "evidence", "warned"),
+    [
+        ("0.0.0.0:9091", "bodies: all, page: true", True),
+        ("0.0.0.0:9091", "bodies: all", False),
+        ("0.0.0.0:9091", "bodies: off, page: true", False),
+        ("127.0.0.1:9091", "bodies: all, page: true", False),
+    ],
+)
+def test_kept_conversations_on_an_open_port_are_warned_about(admin: str, evidence: str, warned: bool) -> None:
+    said = loaded(f"{ONE_VENDOR}admin: {admin}
+state_dir: x
+evidence: {{{evidence}}}
+")
+    assert any("page: true shows kept conversations to everyone" in each for each in said.warnings) == warned
+
+
 def test_a_reference_crosses_to_the_scorer() -> None:
     before = reference_of(loaded(None, KEY, flags={"vendor": NEAR, "reference": "https://api.moonshot.ai/v1"}))
     after: Reference = pickle.loads(pickle.dumps(before))
@@ -198,7 +215,7 @@ mirror: {fraction: 2%, raised_fraction: 0.5, second_answer: 100%, requests_per_m
 signals: {fraction: 12.5%, tokenizer_file: ranks, outbox: 1MiB}
 drift: {budget: 1000000 pairs, window: 7d, enough: 9}
 retention: {age: 365d, size: 2GiB}
-evidence: {bodies: all, size: 1MiB, age: 12h, redact: ['sk-\\w+', "secret"]}
+evidence: {bodies: all, size: 1MiB, age: 12h, redact: ['sk-\\w+', "secret"], page: false}
 workers: 4
 """)
     said = loaded(text, files={"etc/ranks": "IQ== 0\nIg== 1\n"})
@@ -207,7 +224,7 @@ workers: 4
     assert config.signals == Signals(0.125, "etc/ranks", 1024**2)
     assert config.drift == Drift(Budget("pairs", 1e6), {}, 7 * 86400.0, 9)
     assert config.retention == Retention(365 * 86400.0, 2 * 1024**3)
-    assert config.evidence == Evidence("all", 1024**2, 12 * 3600.0, (r"sk-\w+", "secret"))
+    assert config.evidence == Evidence("all", 1024**2, 12 * 3600.0, (r"sk-\w+", "secret"), "false")
     assert config.state_dir == "/var/lib/paramwall"
     assert "etc/ranks" in config.watched
 
