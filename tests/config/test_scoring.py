@@ -178,10 +178,7 @@ def test_a_vendor_that_is_compared_with_itself_is_warned_about() -> None:
     ],
 )
 def test_kept_conversations_on_an_open_port_are_warned_about(admin: str, evidence: str, warned: bool) -> None:
-    said = loaded(f"{ONE_VENDOR}admin: {admin}
-state_dir: x
-evidence: {{{evidence}}}
-")
+    said = loaded(f"{ONE_VENDOR}admin: {admin}\nstate_dir: x\nevidence: {{{evidence}}}\n")
     assert any("page: true shows kept conversations to everyone" in each for each in said.warnings) == warned
 
 
