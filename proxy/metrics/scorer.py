@@ -36,14 +36,18 @@ class ScorerMetrics:
         self.mirror = mirror_counters(registry)
         self.checked = counters("paramwall_signal_checked", "Answers a signal was read from.", *series)
         self.violations = counters("paramwall_signal_violations", "Answers that violate a signal.", *series)
-        self.pairs = counters("paramwall_shadow_pairs", "Scored pairs, by second reference answer.", "vendor", "second")
+        self.pairs = counters(
+            "paramwall_shadow_pairs", "Scored pairs, by whether the reference answered twice.", "vendor", "second"
+        )
         self.cells = counters(
             "paramwall_shadow_cells", "Pairs by which side has a feature.", "vendor", "signal", "cell"
         )
         self.reference = counters(
             "paramwall_reference_requests", "Calls to the reference by how they ended.", "outcome"
         )
-        self.reference_tokens = counters("paramwall_reference_tokens", "Tokens spent at the reference.", "type")
+        self.reference_tokens = counters(
+            "paramwall_reference_tokens", "Tokens spent at the reference, as it states them.", "type"
+        )
         self.reference_in_flight = gauges("paramwall_reference_in_flight", "Calls under way to the reference.").labels()
         self.pair_seconds = Histograms(
             "paramwall_shadow_pair_seconds",
@@ -59,7 +63,9 @@ class ScorerMetrics:
         self.last_scored = gauges(
             "paramwall_shadow_last_scored_timestamp_seconds", "When a pair was last folded.", "vendor"
         )
-        self.fraction = gauges("paramwall_mirror_fraction_ratio", "The share that is selected now.", "vendor")
+        self.fraction = gauges(
+            "paramwall_mirror_fraction_ratio", "The share of the traffic that is selected for the mirror now.", "vendor"
+        )
         self._make_drift(gauges, series)
         self.alarms = counters("paramwall_drift_alarms", "Alarms raised.", *series)
         self._make_own(counters)
@@ -68,34 +74,44 @@ class ScorerMetrics:
         """What the evidence says now. `of_now` are those that are shown anew each time."""
         self.kvv_f1 = gauges(
             "paramwall_kvv_tool_call_f1_ratio",
-            "tool_call_f1 as the Kimi Vendor Verifier defines it, over all pairs in the log and before it.",
+            "tool_call_f1 as the Kimi Vendor Verifier defines it, over all pairs of the log; it decides nothing.",
             "vendor",
             "mode",
         )
         self.kvv_schema = gauges(
             "paramwall_kvv_schema_accuracy_ratio",
-            "schema_accuracy as the Kimi Vendor Verifier defines it.",
+            "schema_accuracy as the Kimi Vendor Verifier defines it, over all checked answers; it decides nothing.",
             "vendor",
             "mode",
         )
         self.state = gauges(
-            "paramwall_drift_state", "The state of a vendor, 1 for the one it is in.", "vendor", "state"
+            "paramwall_drift_state", "1 for the state of a vendor's worst mode, else 0.", "vendor", "state"
         )
-        self.evidence = gauges("paramwall_drift_log_evidence", "Natural logarithm of the evidence.", *series)
+        self.evidence = gauges(
+            "paramwall_drift_log_evidence",
+            "Natural logarithm of the evidence; it stands still while an alarm lasts.",
+            *series,
+        )
         self.threshold = gauges(
             "paramwall_drift_log_threshold", "Natural logarithm of the evidence that is an alarm.", *series
         )
         self.active = gauges(
             "paramwall_drift_alarm_active", "Whether an alarm that speaks against the vendor lasts: 1 or 0.", *series
         )
-        self.effect = gauges("paramwall_drift_effect_ratio", "The effect since the change point.", *series)
+        self.effect = gauges(
+            "paramwall_drift_effect_ratio", "The effect since the change point; NaN while it is not known.", *series
+        )
         self.effect_lower = gauges("paramwall_drift_effect_lower_ratio", "Its lower 95 % bound.", *series)
         self.effect_upper = gauges("paramwall_drift_effect_upper_ratio", "Its upper 95 % bound.", *series)
         self.tolerance = gauges("paramwall_drift_tolerance_ratio", "The effect that is no drift.", *series)
         self.changepoint = gauges(
-            "paramwall_drift_changepoint_timestamp_seconds", "When the leading change began.", *series
+            "paramwall_drift_changepoint_timestamp_seconds",
+            "When the change began; NaN while there is neither an alarm nor a warning.",
+            *series,
         )
-        self.observations = gauges("paramwall_drift_observations", "Pairs or answers folded into a series.", *series)
+        self.observations = gauges(
+            "paramwall_drift_observations", "Pairs or answers folded into a series since it began.", *series
+        )
         self.of_now = (
             self.state, self.evidence, self.threshold, self.active, self.effect, self.effect_lower, self.effect_upper,
             self.tolerance, self.changepoint, self.observations, self.kvv_f1, self.kvv_schema,
@@ -107,7 +123,9 @@ class ScorerMetrics:
         self.garbage = counters(
             "paramwall_scorer_garbage", "Connections closed because they did not speak the protocol."
         ).labels()
-        self.log_failures = counters("paramwall_scorer_log_failures", "Times the log could not be written.").labels()
+        self.log_failures = counters(
+            "paramwall_scorer_log_failures", "Times the log could not be written; the rows wait."
+        ).labels()
         self.unjudged = counters(
             "paramwall_scorer_unjudged",
             "Answers that no signal saw: a part of them, or what they were asked, is missing.",
@@ -121,7 +139,7 @@ class ScorerMetrics:
         ).labels()
         self.loop_lag = Histograms(
             "paramwall_scorer_loop_lag_seconds",
-            "How late a timer of the scorer fired.",
+            "How late a timer of the scorer fired, once a second.",
             (),
             _LAG_BUCKETS,
             self.registry,

@@ -82,9 +82,12 @@ class SupervisorMetrics:
             return Gauges(name, text, labels, registry)
 
         self._build = gauges("paramwall_build_info", "What runs; always 1.", "version", "revision", "python")
-        self._config = gauges("paramwall_config_info", "The configuration in use; always 1.", "hash")
+        self._config = gauges(
+            "paramwall_config_info", "The configuration in use; always 1. Compare the hash over instances.", "hash"
+        )
         self._reload_successful = gauges(
-            "paramwall_config_last_reload_successful", "Whether the last attempt to load the configuration succeeded."
+            "paramwall_config_last_reload_successful",
+            "1 when the last attempt to load the configuration succeeded, 0 when it failed.",
         ).labels()
         self._reload_success_timestamp = gauges(
             "paramwall_config_last_reload_success_timestamp_seconds",

@@ -123,15 +123,19 @@ class Metrics:
             return Counters(name, text, labels, registry)
 
         self._requests = counters(
-            "paramwall_requests", "Requests by how they ended for the client.",
+            "paramwall_requests", "Requests by how they ended for the client; one outcome each.",
             "route", "vendor", "stream", "outcome", "code",
         )  # fmt: skip
         self._verdicts = counters(
-            "paramwall_policy_verdicts", "Findings of the policy by clause and by what was done.",
+            "paramwall_policy_verdicts", "Findings of the policy, by clause and by what was done about them.",
             "clause", "action", "param", "vendor",
         )  # fmt: skip
         self._upstream = counters(
-            "paramwall_upstream_requests", "Exchanges with a vendor by how they ended.", "vendor", "outcome", "code"
+            "paramwall_upstream_requests",
+            "Exchanges with a vendor by how they ended; one outcome each.",
+            "vendor",
+            "outcome",
+            "code",
         )
         self._tokens = counters(
             "paramwall_tokens", "Tokens by type, as the vendor's usage states them.", "vendor", "type"
@@ -148,10 +152,11 @@ class Metrics:
             "paramwall_upstream_connections", "Open vendor connections.", ("vendor",), registry
         )
         self.log_lines_dropped = counters(
-            "paramwall_log_lines_dropped", "Log lines dropped because the log's reader was slow."
+            "paramwall_log_lines_dropped",
+            "Log lines dropped because whoever reads stderr was slow; requests never wait for the log.",
         ).labels()
         self.tap_failures = counters(
-            "paramwall_tap_failures", "Finished exchanges that could not be read or handed on."
+            "paramwall_tap_failures", "Finished exchanges that could not be read or handed on; no client notices."
         ).labels()
         self._make_histograms(registry)
         self._series: dict[tuple[str, str, bool], Series] = {}
@@ -170,7 +175,7 @@ class Metrics:
         )
         self._overhead = histograms(
             "paramwall_overhead_seconds",
-            "Own time added before the request left: judging, editing, choosing a connection.",
+            "Own time added before the request left (judging, editing, choosing a connection), without connecting.",
             by_vendor,
             _OVERHEAD_BUCKETS,
         )
@@ -182,24 +187,27 @@ class Metrics:
         )
         self._first_token = histograms(
             "paramwall_upstream_time_to_first_token_seconds",
-            "From the request sent to the first event that carries content, reasoning or a tool call.",
+            "From the request sent to the first event with content, reasoning or a tool call; streams only.",
             by_vendor,
             _TTFT_BUCKETS,
         )
         self._per_token = histograms(
             "paramwall_upstream_time_per_output_token_seconds",
-            "Mean time per output token after the first, by the vendor's own count.",
+            "Mean time per output token after the first, by the vendor's own count; streams only.",
             by_vendor,
             _TPOT_BUCKETS,
         )
         self._gap = histograms(
             "paramwall_upstream_max_chunk_gap_seconds",
-            "The longest silence within one answer.",
+            "The longest silence within one answer; streams only.",
             by_vendor,
             _GAP_BUCKETS,
         )
         self.loop_lag = histograms(
-            "paramwall_event_loop_lag_seconds", "How late a timer of the worker's event loop fired.", (), _LAG_BUCKETS
+            "paramwall_event_loop_lag_seconds",
+            "How late a timer of the worker's event loop fired, once a second.",
+            (),
+            _LAG_BUCKETS,
         ).labels()
 
     def prepare(self, vendors: Iterable[str], routes: Iterable[str], verdicts: Iterable[tuple[str, str]]) -> None:
