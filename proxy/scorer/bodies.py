@@ -105,10 +105,10 @@ class Bodies(Opened):
         return cls(connection, str(path), keep, limits, redactor)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """For a command. Raises StoreMissing when no body was ever kept."""
+    def read(cls, folder: Path, within_s: float | None = None) -> Self:
+        """For a command; what takes longer than `within_s` fails. Raises StoreMissing when no body was ever kept."""
         path = folder / FILE
-        return cls(database.open_reading(path, SCHEMA), str(path), Keep.OFF, Limits(), Redactor())
+        return cls(database.open_reading(path, SCHEMA, within_s), str(path), Keep.OFF, Limits(), Redactor())
 
     def close(self) -> None:
         """Let go of the file."""

@@ -64,7 +64,9 @@ class Publisher:
             current = state_of([view for view in views if view.key.vendor == vendor])
             for state in STATES:
                 self._metrics.state.labels(vendor, state).value = float(state == current)
-        alarms = [alarm for alarm in book.alarms if alarm["key"]["vendor"] in vendors]
+        # The number is the one that `paramwall evidence` knows an alarm by.
+        numbered = [{"number": number, **alarm} for number, alarm in enumerate(book.alarms, 1)]
+        alarms = [alarm for alarm in numbered if alarm["key"]["vendor"] in vendors]
         told_views = [told(view) for view in views]
         self.detail = orjson.dumps({"drift": told_views, "alarms": alarms[-ALARMS_TOLD:], **extra}, default=str)
 

@@ -10,6 +10,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ Step: TypeAlias = Callable[[sqlite3.Connection], None]
 
 LOCK: Final = "lock"
 _BUSY_MS: Final = 5000
+_STEPS: Final = 10_000
+"""Instructions of SQLite between two looks at the clock."""
 _HINTS: Final = (
     ("SQLITE_FULL", "free some space on its disk; what was not written is written with the next attempt"),
     ("SQLITE_READONLY", "make the file and its directory writable for the user the proxy runs as"),
@@ -31,6 +34,7 @@ _HINTS: Final = (
     ("SQLITE_CORRUPT", "move the file away, with its -wal and -shm; a new one is begun, and all evidence starts anew"),
     ("SQLITE_NOTADB", "move the file away, or choose another directory with --state-dir"),
     ("SQLITE_IOERR", "look for errors of its disk in the system's log"),
+    ("SQLITE_INTERRUPT", "there is more than can be read in this time; `paramwall evidence` takes the time it needs"),
     ("SQLITE_BUSY", "another program holds the file, such as an open sqlite3 shell: end it"),
 )
 """What to do, by the beginning of SQLite's own name of an error."""
@@ -163,12 +167,18 @@ def open_writing(path: Path | None, schema: Schema) -> sqlite3.Connection:
     return connection
 
 
-def open_reading(path: Path, schema: Schema) -> sqlite3.Connection:
-    """A connection that only reads, beside a writer or alone. Raises StoreMissing where nothing was written yet."""
+def open_reading(path: Path, schema: Schema, within_s: float | None = None) -> sqlite3.Connection:
+    """A connection that only reads, beside a writer or alone, and fails after `within_s`. Raises StoreMissing where
+    nothing was written yet.
+    """
     # Where nobody writes and the directory is not ours to write, SQLite must be told that it needs no lock.
     with explained(f"{path} cannot be opened"):
         alone = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)
-    return _open_newest(path, schema, "mode=ro&immutable=1" if alone else "mode=ro")
+    connection = _open_newest(path, schema, "mode=ro&immutable=1" if alone else "mode=ro")
+    if within_s is not None:
+        end_s = time.monotonic() + within_s
+        connection.set_progress_handler(lambda: time.monotonic() > end_s, _STEPS)
+    return connection
 
 
 def open_beside(path: Path, schema: Schema) -> sqlite3.Connection:

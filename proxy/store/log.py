@@ -97,9 +97,12 @@ class Store(Opened):
         return cls(connection, str(folder / FILE), lock, anchor_rows, anchor_s)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """For a command: reads only, while the scorer runs or not. Raises StoreMissing, StoreError."""
-        opened = cls(database.open_reading(folder / FILE, SCHEMA), str(folder / FILE), None, ANCHOR_ROWS, ANCHOR_S)
+    def read(cls, folder: Path, within_s: float | None = None) -> Self:
+        """For a command: reads only, while the scorer runs or not, for `within_s` at most. Raises StoreMissing,
+        StoreError.
+        """
+        connection = database.open_reading(folder / FILE, SCHEMA, within_s)
+        opened = cls(connection, str(folder / FILE), None, ANCHOR_ROWS, ANCHOR_S)
         opened._writes = False
         return opened
 
