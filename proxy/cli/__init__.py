@@ -14,7 +14,9 @@ import typer
 from proxy import __version__
 from proxy.cli import policy
 from proxy.cli.check import check
+from proxy.cli.dashboards import dashboards
 from proxy.cli.demo import demo
+from proxy.cli.drill import drill
 from proxy.cli.evidence import evidence
 from proxy.cli.explain import explain
 from proxy.cli.init import init
@@ -48,7 +50,7 @@ def _paramwall(
     """Enforce Kimi K2.6's decoding contract in front of any OpenAI-compatible vendor."""
 
 
-for _command in (serve, demo, init, check, explain, status, evidence, simulate):
+for _command in (serve, demo, init, check, explain, status, evidence, simulate, drill, dashboards):
     app.command()(_command)
 app.add_typer(policy.app, name="policy")
 

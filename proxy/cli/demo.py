@@ -7,7 +7,6 @@ printing (demo_show.py). Invariant: the exit code says whether every claim that 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ import uvloop
 from rich.console import Console
 
 from proxy.cli.demo_show import Show
-from proxy.cli.demo_stage import Ended, Stage, staged
+from proxy.cli.demo_stage import Ended, Stage, hear_signals, staged
 from proxy.cli.demo_story import STEPS, Seen, Step, tallied, totals
 from proxy.cli.demo_watch import acts, claims, evidence_text
 from proxy.cli.terminal import FINDING, note, refuse
@@ -73,7 +72,7 @@ async def _perform(show: Show, *, keep: bool) -> int:
     """The whole demo; its exit code. Raises Ended when it is told to stop before it is over."""
     started, log = time.monotonic(), Log()
     async with staged(log.take) as stage:
-        stopped = asyncio.create_task(_hear_signals().wait())
+        stopped = asyncio.create_task(hear_signals().wait())
         playing = asyncio.create_task(_play(stage, show))
         try:
             await asyncio.wait({playing, stopped, stage.proxy}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,14 +91,6 @@ async def _perform(show: Show, *, keep: bool) -> int:
             stopped.cancel()
             await asyncio.wait({playing, stopped})
     return FINDING if failed else 0
-
-
-def _hear_signals() -> asyncio.Event:
-    """Set by whatever ends a demo. The supervisor by itself would drain, and reload when the terminal is closed."""
-    told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    return told
 
 
 async def _play(stage: Stage, show: Show) -> tuple[int, int]:

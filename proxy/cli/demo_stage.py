@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -207,6 +208,14 @@ async def _ready(stage: Stage) -> None:
                 return
         await asyncio.sleep(_POLL_S)
     raise sockets.CannotStart(f"no worker accepts after {_READY_S:g} s\nhint: is this machine very busy? try again")
+
+
+def hear_signals() -> asyncio.Event:
+    """Set by whatever ends a demo. The supervisor by itself would drain, and reload when the terminal is closed."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
 
 
 @asynccontextmanager

@@ -132,7 +132,7 @@ def _row(vendor: str, views: list[dict[str, Any]]) -> Watched:
 async def acts(stage: Stage) -> AsyncIterator[Act]:
     """Play it; the Act again whenever the rows were read anew. It ends with the alarm, or when that is overdue."""
     act, since = Act(), time.monotonic()
-    async with _traffic(stage):
+    async with traffic(stage):
         while True:
             await asyncio.sleep(POLL_S)
             act.read(await status(stage))
@@ -178,7 +178,8 @@ async def evidence_text(stage: Stage, act: Act) -> str:
 
 
 @asynccontextmanager
-async def _traffic(stage: Stage) -> AsyncIterator[None]:
+async def traffic(stage: Stage) -> AsyncIterator[None]:
+    """Applications that ask both vendors under watch, until the block ends."""
     numbers = count()
     clients = [
         asyncio.create_task(_client(stage, vendor, numbers)) for vendor in (HONEST, DEGRADING) for _ in range(CLIENTS)

@@ -1,7 +1,8 @@
 """The policies, vendor profiles and dashboards that come with the program.
 
-Here: where they are (inside the wheel, or beside the package in a checkout), and the texts of the first two. Invariant: no path is
-written down that depends on the machine; what is shipped is read through the package's own resources.
+Here: where they are (inside the wheel, or beside the package in a checkout), and the texts of the first two.
+Invariant: no path is written down that depends on the machine; what is shipped is read through the package's own
+resources.
 """
 
 from __future__ import annotations

@@ -274,7 +274,7 @@ async def played(monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]]) ->
 
     monkeypatch.setattr(demo_watch, "status", status)
     monkeypatch.setattr(demo_watch, "POLL_S", 0.0)
-    monkeypatch.setattr(demo_watch, "_traffic", nullcontext)
+    monkeypatch.setattr(demo_watch, "traffic", nullcontext)
     broken, act = [], Act()
     async with aiohttp.ClientSession() as session:
         vendor, nobody = Simulator(Options()), asyncio.create_task(asyncio.sleep(0))
