@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
-from prometheus_client import CollectorRegistry
-
 from bench.shadow_load import split
 from bench.shadow_proxy import AMPLE, settings, write
 from bench.shadow_traffic import TIMINGS, Case, described, frames, greeting, recorded, reference_answer
@@ -31,6 +29,7 @@ from proxy.config.values import Config
 from proxy.contract.assemble import Assembler
 from proxy.contract.envelope import Envelope
 from proxy.contract.exchange import LENGTH_BYTES, VERSION, Content, Exchange, Hello, decode
+from proxy.metrics.cells import Registry
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.metrics.shadow import ShadowMetrics
 from proxy.policy.decide import decide
@@ -148,11 +147,7 @@ async def _scoring(cases: Sequence[Case], share: float, seconds: float) -> Throu
         if metrics.defects.value:
             raise RuntimeError(f"defects of the scorer: {said[-3:]}")
         log_bytes = sum(file.stat().st_size for file in (folder / "log").iterdir())
-    counted = metrics.registry.get_sample_value
-    scored, tripled = (
-        int(counted("paramwall_shadow_pairs_total", {"vendor": "bench", "second": second}) or 0)
-        for second in ("false", "true")
-    )
+    scored, tripled = (int(metrics.pairs.labels("bench", second).value) for second in ("false", "true"))
     lost = _ended(metrics) - scored - tripled
     scored += tripled
     return ThroughputFigure(share, described(cases), scored, tripled, lost, cpu_s, scored / cpu_s, log_bytes)
@@ -188,8 +183,7 @@ async def _fed(
 
 def _ended(metrics: ScorerMetrics) -> int:
     """Mirrored exchanges that have met their fate."""
-    samples = (sample for family in metrics.mirror.collect() for sample in family.samples)
-    return int(sum(sample.value for sample in samples))
+    return int(sum(count for _, (count,) in metrics.mirror.children()))
 
 
 # What crosses
@@ -215,7 +209,7 @@ async def _crossing(requests: int) -> CrossingFigure:
         server = await asyncio.start_unix_server(listen, path)
         said = settings(_ANY_PORT, None, signals={"fraction": 1})
         config = from_process(Flags(config=str(write(Path(name), said)))).config
-        shadow = Shadow(config, ShadowMetrics(CollectorRegistry()), path)
+        shadow = Shadow(config, ShadowMetrics(Registry()), path)
         shadow.start()
         while not shadow.outbox.open:  # noqa: ASYNC110  (no event tells)
             await asyncio.sleep(_STEP_S)

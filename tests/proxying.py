@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import orjson
 import yaml
-from prometheus_client import generate_latest
 
 from proxy.config.load import Flags, load, read_file
 from proxy.config.values import Client, Config, Vendor
@@ -26,6 +25,7 @@ from proxy.contract.exchange import Exchange
 from proxy.metrics.worker import Metrics
 from proxy.policy.decision import Decision
 from proxy.wire.server import DataPlane
+from tests import exposed
 
 _ANY_PORT = 9
 
@@ -93,11 +93,11 @@ class Proxy:
 
     def exposition(self) -> str:
         """The worker's metrics as text."""
-        return generate_latest(self.metrics.registry).decode()
+        return exposed.exposition(self.metrics.registry)
 
     def count(self, name: str, **labels: str) -> float:
         """One sample's value; 0 when there is none."""
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+        return exposed.value(self.metrics.registry, name, **labels) or 0.0
 
 
 def configured(

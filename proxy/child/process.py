@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import uvloop
-from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from proxy.child.channel import (
     Ask,
@@ -37,9 +36,9 @@ from proxy.child.channel import (
 )
 from proxy.child.lines import Lines
 from proxy.child.memory import settle
-from proxy.child.snapshot import families
+from proxy.child.snapshot import snapshot
 from proxy.config.values import Config
-from proxy.metrics.cells import Buckets, Cell
+from proxy.metrics.cells import Buckets, Cell, Registry
 
 _LAG_EVERY_S: Final = 1.0
 _LAST_LINES_S: Final = 1.0
@@ -58,7 +57,7 @@ class Metered(Protocol):
     """The metrics of a child: all of them, and the two that are stepped here."""
 
     @property
-    def registry(self) -> CollectorRegistry:
+    def registry(self) -> Registry:
         """What a report holds."""
 
     @property
@@ -97,7 +96,7 @@ class Obedience:
     """The child's side of the channel."""
 
     def __init__(
-        self, channel: Channel, make_service: Callable[[Config], Service], registry: CollectorRegistry, lag: Buckets
+        self, channel: Channel, make_service: Callable[[Config], Service], registry: Registry, lag: Buckets
     ) -> None:
         self._channel = channel
         self._make_service = make_service
@@ -134,7 +133,7 @@ class Obedience:
             case Swap(config):
                 self._say(Swapped(self._swap(config)))
             case Ask():
-                self._say(await self._report())
+                self._say(self._report())
             case Drain(grace_s, deadline_s):
                 await self._begin_drain(grace_s, deadline_s)
             case Start():
@@ -161,16 +160,12 @@ class Obedience:
                 await self._service.drain(grace_s, deadline_s)
         except Exception:  # said where the supervisor reads it; the process ends either way
             traceback.print_exc()
-        self._say(await self._report())
+        self._say(self._report())
         await self._channel.flush()
         self._channel.close()
 
-    async def _report(self) -> Report:
-        read = []
-        for family in families(self._registry):
-            read.append(family)
-            await asyncio.sleep(0)  # thousands of series take milliseconds; requests go on in between
-        return Report(self._service.in_flight(), self._lag_s, tuple(read), self._service.detail())
+    def _report(self) -> Report:
+        return Report(self._service.in_flight(), self._lag_s, snapshot(self._registry), self._service.detail())
 
     def _say(self, word: Word) -> None:
         self._channel.send(encode_word(word))
@@ -193,8 +188,6 @@ def main(make_service: ServiceFactory, metrics: Metered, arguments: Sequence[str
     parser.add_argument("--outbox", default="")
     given = parser.parse_args(arguments)
     faulthandler.enable()
-    # They would be half of every report and are dropped from it; the function has no types.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
     sys.setswitchinterval(_SWITCH_S)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)

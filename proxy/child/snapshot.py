@@ -1,46 +1,45 @@
-"""A registry's values as plain data that can cross to another process and be added up there.
+"""What a process has counted, as plain data that can cross to another process and be added up there.
 
-Not here: adding up (the supervisor's merge). Invariant: a snapshot holds numbers and label values only, and no
-`_created` series: a sum of two start times means nothing.
+Not here: adding up (the supervisor's merge). Invariants: a snapshot holds numbers, names and label values only; each
+child has one value for each label name, and as many numbers as its family's kind asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgspec
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import Metric
 
-Sample: TypeAlias = tuple[str, dict[str, str], float]
-"""One line of an exposition: the sample's full name (`..._bucket`, `..._total`), its labels and its value. The first
-three members of prometheus-client's own sample, so that a worker with thousands of them makes nothing anew.
-"""
-
-_WITH_CREATED: Final = ("counter", "histogram", "summary")
+from proxy.metrics.cells import Child, Kind, Registry
 
 
 class Family(msgspec.Struct, frozen=True, array_like=True):
-    """One metric family; `kind` is prometheus-client's type (`counter`, `gauge`, `histogram`, ...)."""
+    """One metric family. `name` is without `_total`; `bounds` are a histogram's, without infinity. Buckets are counted
+    each for itself, so that children are added up number by number; only the exposition makes them cumulative.
+    """
 
     name: str
-    kind: str
+    kind: Kind
     text: str
-    samples: tuple[Sample, ...]
+    labels: tuple[str, ...]
+    bounds: tuple[float, ...]
+    children: tuple[Child, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which msgspec tells as a ValidationError of what was received."""
+        labels, numbers = len(self.labels), len(self.bounds) + 2 if self.kind == "histogram" else 1
+        for values, counted in self.children:
+            if len(values) != labels or len(counted) != numbers:
+                raise ValueError(f"a child of {self.name} has {len(values)} label values and {len(counted)} numbers")
 
 
 Snapshot: TypeAlias = tuple[Family, ...]
 
 
-def families(registry: CollectorRegistry) -> Iterator[Family]:
-    """Every family of a registry, in the order of registration, each read when it is asked for."""
-    for metric in registry.collect():
-        yield Family(metric.name, metric.type, metric.documentation, tuple(_samples(metric)))
-
-
-def _samples(metric: Metric) -> Iterator[Sample]:
-    with_created = metric.type in _WITH_CREATED
-    for sample in metric.samples:
-        if not (with_created and sample.name.endswith("_created")):
-            yield sample[:3]
+def snapshot(registry: Registry) -> Snapshot:
+    """Every family of a registry as it stands, in the order of definition."""
+    return tuple(
+        Family(what.name, what.kind, what.text, what.labels, what.bounds, tuple(family.children()))
+        for family in registry.families
+        for what in (family.definition,)
+    )

@@ -129,7 +129,9 @@ class Gauges(Counters):
 class Histograms:
     """A histogram family."""
 
-    def __init__(self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float], registry: Registry) -> None:
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float], registry: Registry
+    ) -> None:
         self.definition = Definition(name, "histogram", text, tuple(labels), tuple(map(float, bounds)))
         self._children: dict[tuple[str, ...], Buckets] = {}
         registry.families.append(self)

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
-from proxy.metrics.cells import Cell, Counters, Gauges
+from proxy.metrics.cells import Cell, Counters, Gauges, Registry
 
 SELECTED: Final = "selected"
 FINAL: Final = ("excluded", "shed", "scored", "failed", "expired")
@@ -31,7 +29,7 @@ WORKER_REASONS: Final = (
 DROP_REASONS: Final = ("outbox_full", "no_scorer")
 
 
-def mirror_counters(registry: CollectorRegistry) -> Counters:
+def mirror_counters(registry: Registry) -> Counters:
     """`paramwall_mirror_total`."""
     return Counters(
         "paramwall_mirror",
@@ -44,7 +42,7 @@ def mirror_counters(registry: CollectorRegistry) -> Counters:
 class ShadowMetrics:
     """A worker's share, in its registry."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._mirror = mirror_counters(registry)
         self._dropped = Counters(
             "paramwall_answers_dropped",

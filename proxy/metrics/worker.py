@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry
-
 from proxy.metrics.cells import Buckets, Cell, Counters, Gauges, Histograms, Registry
 
 OUTCOMES: Final = ("ok", "rejected", "client_error", "upstream_error", "timeout", "client_gone", "shed")
@@ -161,7 +159,7 @@ class Metrics:
         self._make_histograms(registry)
         self._series: dict[tuple[str, str, bool], Series] = {}
 
-    def _make_histograms(self, registry: CollectorRegistry) -> None:
+    def _make_histograms(self, registry: Registry) -> None:
         by_route, by_vendor = ("route", "vendor", "stream"), ("vendor", "stream")
 
         def histograms(name: str, text: str, labels: tuple[str, ...], bounds: tuple[float, ...]) -> Histograms:

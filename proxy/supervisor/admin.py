@@ -13,9 +13,9 @@ from typing import Final
 
 import orjson
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.openmetrics import exposition as openmetrics
+
+from proxy.child.snapshot import Snapshot
+from proxy.supervisor import exposition
 
 _OPENMETRICS: Final = "application/openmetrics-text"
 _NOT_FOUND: Final = "not found; this port answers GET /metrics, /healthz, /readyz and /status\n"
@@ -25,7 +25,7 @@ _NOT_FOUND: Final = "not found; this port answers GET /metrics, /healthz, /ready
 class Views:
     """What the port shows. `refresh` has new reports of the workers; `not_ready` is the reason, or "" when ready."""
 
-    registry: CollectorRegistry
+    families: Callable[[], Snapshot]
     refresh: Callable[[], Awaitable[None]]
     not_ready: Callable[[], str]
     status: Callable[[], dict[str, object]]
@@ -46,9 +46,8 @@ def application(views: Views) -> web.Application:
         await views.refresh()
         # Two renderers are all there are; the parameters of the Accept header are left unread.
         if _OPENMETRICS in ",".join(request.headers.getall("Accept", ())):
-            exposition = openmetrics.generate_latest(views.registry)  # type: ignore[no-untyped-call]  # it has no types
-            return _answer(exposition, openmetrics.CONTENT_TYPE_LATEST)
-        return _answer(generate_latest(views.registry), CONTENT_TYPE_PLAIN_0_0_4)
+            return _answer(exposition.openmetrics(views.families()), exposition.OPENMETRICS_TYPE)
+        return _answer(exposition.plain(views.families()), exposition.PLAIN_TYPE)
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")

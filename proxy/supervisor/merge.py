@@ -1,29 +1,28 @@
 """Snapshots of several workers, living and dead, added up to one.
 
-Not here: asking for snapshots and rendering. Invariant: what a counter, or a bucket, count or sum of a histogram, has
+Not here: asking for snapshots and writing them out. Invariant: what a counter, or a bucket or sum of a histogram, has
 once shown it never falls below. Two things see to that: a dead worker's last numbers go into a base that stays, and no
-such sample is given out lower than before, since floating point sums depend on their order and Prometheus would read
+such number is given out lower than before, since floating point sums depend on their order and Prometheus would read
 the smallest step back as a restart from zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import operator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-
 from proxy.child.snapshot import Family, Snapshot
+from proxy.metrics.cells import Kind
 
-Series: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
-"""A sample's name and its labels in the order in which the family declares them."""
+Values: TypeAlias = tuple[str, ...]
+"""The label values of one child, in the order in which its family declares the labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How samples of one kind are joined. `outlives`: a dead worker's value still counts. `monotone`: never shown
+    """How the numbers of one kind are joined. `outlives`: a dead worker's value still counts. `monotone`: never shown
     lower than before.
     """
 
@@ -32,16 +31,11 @@ class Rule:
     monotone: bool
 
 
-def _add(left: float, right: float) -> float:
-    return left + right
-
-
-_ACCUMULATE: Final = Rule(_add, outlives=True, monotone=True)
-_SUM: Final = Rule(_add, outlives=False, monotone=False)
+_ACCUMULATE: Final = Rule(operator.add, outlives=True, monotone=True)
+_SUM: Final = Rule(operator.add, outlives=False, monotone=False)
 _NEWEST: Final = Rule(max, outlives=True, monotone=False)
 _ANY: Final = Rule(max, outlives=False, monotone=False)
 
-_KIND_RULES: Final = {"counter": _ACCUMULATE, "histogram": _ACCUMULATE, "info": _ANY, "stateset": _ANY}
 _GAUGE_RULES: Final = (
     ("_timestamp_seconds", _NEWEST),  # when something last happened, in whichever worker
     ("_info", _ANY),  # always 1, and so is the whole
@@ -49,31 +43,29 @@ _GAUGE_RULES: Final = (
 )
 
 
-def rule_of(family: Family) -> Rule:
-    """The rule of one family, by its type and, for gauges, by its name; a gauge named otherwise is summed."""
-    if family.kind in _KIND_RULES:
-        return _KIND_RULES[family.kind]
-    for ending, rule in _GAUGE_RULES:
-        if family.name.endswith(ending):
-            return rule
-    return _SUM
+def rule_of(kind: Kind, name: str) -> Rule:
+    """The rule of one family, by its kind and, for gauges, by its name; a gauge named otherwise is summed."""
+    if kind != "gauge":
+        return _ACCUMULATE
+    return next((rule for ending, rule in _GAUGE_RULES if name.endswith(ending)), _SUM)
 
 
 @dataclass(slots=True)
 class _Sums:
-    """One family while it is added up."""
+    """One family while it is added up. `head` is the family as it was first seen; its children are not looked at."""
 
-    kind: str
-    text: str
+    head: Family
     rule: Rule
-    values: dict[Series, float] = field(default_factory=dict)
+    numbers: dict[Values, list[float]] = field(default_factory=dict)
 
     def add(self, family: Family) -> None:
-        values, join = self.values, self.rule.join
-        for name, labels, value in family.samples:
-            series = (name, tuple(labels.items()))
-            known = values.get(series)
-            values[series] = value if known is None else join(known, value)
+        """A family of other labels or bounds, from a process of another version, cannot be added and is left out."""
+        head, numbers, join = self.head, self.numbers, self.rule.join
+        if (family.kind, family.labels, family.bounds) != (head.kind, head.labels, head.bounds):
+            return
+        for values, counted in family.children:
+            known = numbers.get(values)
+            numbers[values] = counted if known is None else [*map(join, known, counted)]
 
 
 class Totals:
@@ -81,59 +73,42 @@ class Totals:
 
     def __init__(self) -> None:
         self._base: dict[str, _Sums] = {}
-        self._shown: dict[Series, float] = {}
+        self._shown: dict[str, dict[Values, list[float]]] = {}
 
     def bury(self, last: Snapshot, *, gauges: bool = True) -> None:
         """Keep what outlives a process; `last` is the last snapshot it gave. Without `gauges` only what is counted: the
         one process that succeeds it has the same gauges to show.
         """
         for family in last:
-            kept = rule_of(family).outlives and (gauges or family.kind != "gauge")
-            _add_to(self._base, (family if kept else _emptied(family),))
+            kept = rule_of(family.kind, family.name).outlives and (gauges or family.kind != "gauge")
+            # The head alone keeps a family's place in the order.
+            _add_to(self._base, (family if kept else _with(family, ()),))
 
-    def merged(self, living: Iterable[Snapshot]) -> Iterator[Metric]:
-        """The base and the living as metric families ready to be rendered, in the order first seen."""
-        sums = {name: _Sums(base.kind, base.text, base.rule, dict(base.values)) for name, base in self._base.items()}
+    def merged(self, living: Iterable[Snapshot]) -> Snapshot:
+        """The base and the living, in the order first seen."""
+        sums = {name: _Sums(base.head, base.rule, dict(base.numbers)) for name, base in self._base.items()}
         for snapshot in living:
             _add_to(sums, snapshot)
         for name, family in sums.items():
             if family.rule.monotone:
-                self._never_lower(family.values)
-            metric = Metric(name, family.text, family.kind)
-            for (sample, labels), value in family.values.items():
-                metric.add_sample(sample, dict(labels), value)
-            yield metric
-
-    def _never_lower(self, values: dict[Series, float]) -> None:
-        shown = self._shown
-        for series, value in values.items():
-            before = shown.get(series)
-            if before is not None and before > value:
-                values[series] = before
-            else:
-                shown[series] = value
+                self._shown[name] = family.numbers = _never_lower(self._shown.get(name, {}), family.numbers)
+        return tuple(_with(family.head, family.numbers.items()) for family in sums.values())
 
 
-def _emptied(family: Family) -> Family:
-    """The head of a family alone: it keeps its place in the order."""
-    return Family(family.name, family.kind, family.text, ())
+def _never_lower(shown: dict[Values, list[float]], now: dict[Values, list[float]]) -> dict[Values, list[float]]:
+    return {
+        values: numbers if (before := shown.get(values)) is None else [*map(max, before, numbers)]
+        for values, numbers in now.items()
+    }
+
+
+def _with(head: Family, children: Iterable[tuple[Values, list[float]]]) -> Family:
+    return Family(head.name, head.kind, head.text, head.labels, head.bounds, tuple(children))
 
 
 def _add_to(sums: dict[str, _Sums], families: Iterable[Family]) -> None:
     for family in families:
         known = sums.get(family.name)
         if known is None:
-            known = sums[family.name] = _Sums(family.kind, family.text, rule_of(family))
+            known = sums[family.name] = _Sums(family, rule_of(family.kind, family.name))
         known.add(family)
-
-
-class MergedCollector(Collector):
-    """The workers' families for prometheus-client's renderers; `living` gives the snapshots of the living."""
-
-    def __init__(self, totals: Totals, living: Callable[[], Iterable[Snapshot]]) -> None:
-        self._totals = totals
-        self._living = living
-
-    def collect(self) -> Iterator[Metric]:
-        """Everything the workers have counted, once each."""
-        return self._totals.merged(self._living())

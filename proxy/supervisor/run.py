@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from typing import Final
 
 import uvloop
-from prometheus_client import disable_created_metrics
 
 from proxy.child.lines import Lines
 from proxy.config.load import Loaded
@@ -37,7 +36,6 @@ def run(load: Load, loaded: Loaded, worker: Sequence[str] = WORKER, patience: Pa
     Raises sockets.CannotStart, with nothing left running.
     """
     sockets.raise_limits()
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
     with ExitStack() as closing:
         log_fd = os.dup(_STDERR)  # a worker's own stderr is a pipe to here, so that its last words are known
         closing.callback(os.close, log_fd)

@@ -13,7 +13,7 @@ import platform
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from importlib import metadata
 from typing import Final
@@ -21,13 +21,13 @@ from typing import Final
 import orjson
 
 from proxy import __version__
-from proxy.child.snapshot import Snapshot
+from proxy.child.snapshot import Snapshot, snapshot
 from proxy.config.load import Loaded
 from proxy.metrics.supervisor import SupervisorMetrics
 from proxy.supervisor import admin, sockets, status
 from proxy.supervisor.crew import Crew, Patience
 from proxy.supervisor.launches import Launches
-from proxy.supervisor.merge import MergedCollector, Totals
+from proxy.supervisor.merge import Totals
 from proxy.supervisor.notes import Notes
 from proxy.supervisor.reload import Attempt, Load, Reloading
 from proxy.supervisor.usage import usage_of
@@ -59,7 +59,7 @@ class Supervisor:
         self._admin_sockets = admin_sockets
         self._notes = notes
         self._metrics = SupervisorMetrics()
-        totals = Totals()
+        totals = self._totals = Totals()
         self._crew = Crew(
             launches.worker,
             lambda config: config.workers,
@@ -73,7 +73,6 @@ class Supervisor:
             launches.scorer, lambda config: int(config.scoring), totals, self._metrics.scorers, notes, time.monotonic,
             patience,
         )  # fmt: skip
-        self._metrics.registry.register(MergedCollector(totals, self._snapshots))
         self._reloading = Reloading(load, loaded)
         self._listen = tuple(sockets.shown(sock) for sock in listening)
         self._admin = sockets.shown(admin_sockets[0])
@@ -87,7 +86,7 @@ class Supervisor:
         """Start, serve until told to stop, drain. Raises sockets.CannotStart."""
         self._hear_signals()
         self._describe()
-        views = admin.Views(self._metrics.registry, self._refresh, self._not_ready, self._status)
+        views = admin.Views(self._families, self._refresh, self._not_ready, self._status)
         runners = [await admin.serve(sock, views) for sock in self._admin_sockets]
         try:
             await self._until(self._stop, self._serve())
@@ -199,8 +198,10 @@ class Supervisor:
                 {"supervisor": own, "worker": self._crew.usage(), "scorer": self._scorer.usage()}
             )
 
-    def _snapshots(self) -> Iterable[Snapshot]:
-        return [child.snapshot for crew in (self._crew, self._scorer) for child in crew.children]
+    def _families(self) -> Snapshot:
+        """What all processes have counted by their last reports."""
+        reported = [child.snapshot for crew in (self._crew, self._scorer) for child in crew.children]
+        return (*snapshot(self._metrics.registry), *self._totals.merged(reported))
 
     def _not_ready(self) -> str:
         if self._stop.is_set():

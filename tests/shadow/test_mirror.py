@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from proxy.simulator import Options, Simulator
+from tests.exposed import value
 from tests.shadow.watching import Watched, watching
 from tests.wire.client import until
 
@@ -139,9 +140,7 @@ async def test_while_no_scorer_listens_clients_are_served_and_what_has_no_room_i
         async with watching(tmp_path, vendor.url, reference.url, scorer=False, signals={"outbox": room}) as watched:
             assert await ask(watched, *(body(i) for i in range(5))) == [200] * 5
             await until(lambda: len(watched.proxy.lines) == 5)
-            dropped = watched.registry.get_sample_value(
-                "paramwall_answers_dropped_total", {"vendor": "sim", "reason": "outbox_full"}
-            )
+            dropped = value(watched.registry, "paramwall_answers_dropped_total", vendor="sim", reason="outbox_full")
             assert dropped == (5 if room == "1KiB" else 0)
             assert watched.fates() == {}
 

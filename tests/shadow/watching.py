@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from prometheus_client import CollectorRegistry
 
+from proxy.child.snapshot import snapshot
+from proxy.metrics.cells import Registry
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.metrics.shadow import ShadowMetrics
 from proxy.scorer.scorer import Scorer
 from proxy.shadow.shadow import Shadow
+from tests import exposed
 from tests.proxying import Proxy, configured, proxying
 
 AMPLE: Final = {
@@ -41,7 +43,7 @@ class Watched:
     scorer: Scorer
     counted: ShadowMetrics
     metrics: ScorerMetrics
-    registry: CollectorRegistry
+    registry: Registry
     said: list[str] = field(default_factory=list)
 
     def status(self) -> dict[str, Any]:
@@ -53,11 +55,10 @@ class Watched:
         """`paramwall_mirror_total` by (result, reason), workers and scorer together, without zeros."""
         found: dict[tuple[str, str], float] = {}
         for registry in (self.registry, self.metrics.registry):
-            for family in registry.collect():
+            for family in snapshot(registry):
                 if family.name == "paramwall_mirror":
-                    for sample in family.samples:
-                        key = (sample.labels["result"], sample.labels["reason"])
-                        found[key] = found.get(key, 0) + sample.value
+                    for (_, result, reason), (count,) in family.children:
+                        found[result, reason] = found.get((result, reason), 0) + count
         return {key: value for key, value in found.items() if value}
 
     def balanced(self) -> bool:
@@ -68,7 +69,7 @@ class Watched:
 
     def count(self, name: str, **labels: str) -> float:
         """One sample of the scorer's."""
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+        return exposed.value(self.metrics.registry, name, **labels) or 0.0
 
 
 @asynccontextmanager
@@ -92,7 +93,7 @@ async def watching(
     inbox.listen(16)
     inbox.setblocking(False)
     said: list[str] = []
-    metrics, registry = ScorerMetrics(), CollectorRegistry(auto_describe=False)
+    metrics, registry = ScorerMetrics(), Registry()
     counted = ShadowMetrics(registry)
     one = Scorer(config, metrics, said.append, said.append)
     if scorer:

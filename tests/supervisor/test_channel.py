@@ -28,7 +28,7 @@ from proxy.child.channel import (
 from proxy.child.lines import Lines
 from proxy.child.snapshot import Family
 
-REPORT = Report(3, 0.25, (Family("c", "counter", "Text.", (("c_total", {"vendor": "a"}, float("inf")),)),))
+REPORT = Report(3, 0.25, (Family("c", "counter", "Text.", ("vendor",), (), ((("a",), [float("inf")]),)),))
 
 
 @pytest.mark.parametrize("word", [Ready(), Swapped("why"), REPORT])
@@ -40,6 +40,16 @@ def test_a_word_comes_out_as_it_went_in(word: Word) -> None:
 def test_anything_else_is_no_word(frame: bytes) -> None:
     with pytest.raises(msgspec.MsgspecError):
         decode_word(frame)
+
+
+@pytest.mark.parametrize(
+    "child", [[["a"], []], [["a"], [1.0, 2.0]], [[], [1.0]], [["a", "b"], [1.0]], [["a"], ["1"]], [[1], [1.0]]]
+)
+def test_a_report_that_could_not_be_added_up_is_no_word(child: list[list[object]]) -> None:
+    said = ["Report", 0, 0.0, [["c", "counter", "Text.", ["vendor"], [], [child]]]]
+    named = dict(zip(("type", "in_flight", "loop_lag_s", "families"), said, strict=True))
+    with pytest.raises(msgspec.MsgspecError):
+        decode_word(msgspec.msgpack.encode(named))
 
 
 def test_an_order_is_one_of_the_four() -> None:

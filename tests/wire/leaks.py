@@ -13,22 +13,23 @@ from pathlib import Path
 
 from prometheus_client.samples import Sample
 
+from proxy.child.snapshot import snapshot
+from tests.exposed import metric
 from tests.proxying import Proxy
 from tests.wire.client import until
 
 
 def samples(proxy: Proxy, name: str) -> Iterator[Sample]:
-    """One family's samples of this name. Collecting thousands of others would take longer than most tests."""
-    for collector in proxy.metrics.registry._collector_to_names:
-        if name.startswith(collector._name):  # type: ignore[attr-defined]  # every collector here is one of our cells'
-            yield from (sample for family in collector.collect() for sample in family.samples if sample.name == name)
+    """One family's samples of this name."""
+    for family in snapshot(proxy.metrics.registry):
+        if name.startswith(family.name):
+            yield from (sample for sample in metric(family).samples if sample.name == name)
 
 
 def label_values(proxy: Proxy) -> set[str]:
     """Every label value there is: nothing else in an exposition can come from a request."""
-    families = [vars(collector) for collector in proxy.metrics.registry._collector_to_names]
-    children = [key for one in families for key in one.get("_cells", one.get("_children", ()))]
-    return {value for values in children for value in values}
+    families = snapshot(proxy.metrics.registry)
+    return {value for family in families for values, _ in family.children for value in values}
 
 
 def total(proxy: Proxy, name: str, **labels: str) -> float:

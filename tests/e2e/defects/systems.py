@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from prometheus_client import CollectorRegistry
-
+from proxy.metrics.cells import Registry
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.metrics.shadow import ShadowMetrics
 from proxy.scorer.scorer import Scorer
@@ -22,6 +21,7 @@ from proxy.shadow.shadow import Shadow
 from proxy.simulator import Simulator
 from tests.e2e.defects.cases import Case
 from tests.e2e.serving import serving
+from tests.exposed import total
 from tests.proxying import configured, proxying
 from tests.supervisor.running import Running
 
@@ -48,18 +48,12 @@ class System(Protocol):
 class Here:
     """Data plane, tap and scorer in this event loop, over real sockets."""
 
-    def __init__(self, url: str, registries: Sequence[CollectorRegistry]) -> None:
+    def __init__(self, url: str, registries: Sequence[Registry]) -> None:
         self.url = url
         self._registries = registries
 
     async def metric(self, name: str, **labels: str) -> float:
-        return sum(
-            sample.value
-            for registry in self._registries
-            for family in registry.collect()
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        return total(self._registries, name, **labels)
 
 
 class There:
@@ -91,7 +85,7 @@ async def here(folder: Path, vendor: Simulator, reference: Simulator, case: Case
     counted = ScorerMetrics()
     scorer = Scorer(config, counted, lambda _: None, lambda _: None)
     await scorer.start([sock])
-    tapped = CollectorRegistry()
+    tapped = Registry()
     shadow = Shadow(config, ShadowMetrics(tapped), str(folder / "outbox"))
     shadow.start()
     try:
