@@ -6,8 +6,7 @@ request path a metric costs one bound method call, never a `labels()` lookup.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import product
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from proxy.metrics.cells import Buckets, Cell, Counters, Gauges, Histograms, Registry
@@ -17,16 +16,16 @@ OUTCOMES: Final = ("ok", "rejected", "client_error", "upstream_error", "timeout"
 UPSTREAM_OUTCOMES: Final = ("ok", "client_error", "server_error", "timeout", "reset", "truncated", "client_gone")
 """How an exchange with a vendor ended. Exactly one per exchange."""
 ACTIONS: Final = ("rewrite", "fill", "drop", "reject", "observe")
+NOWHERE: Final = "none"
+"""The route of a request that was refused before it came to one, or to a vendor."""
 TOKEN_TYPES: Final = ("input", "output", "cached_input", "reasoning")
 CONNECTION_EVENTS: Final = ("opened", "reused", "failed", "unsolicited", "broken", "idle_closed")
-_CODES: Final = {
-    code: str(code)
-    for code in (
-        *(200, 201, 202, 204, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409, 413, 414, 415, 417),
-        *(422, 424, 429, 431, 499, 500, 501, 502, 503, 504, 505, 508, 520, 522, 524, 529),
-    )
-}
-"""Status codes that get a label value of their own; any other counts as `other`."""
+_NAMED: Final = (200, 400, 401, 402, 403, 404, 408, 413, 422, 429, 499, 500, 502, 503, 504, 529)
+CODES: Final = (*map(str, _NAMED), "2xx", "3xx", "4xx", "5xx", "other", "none")
+"""Every value of the label `code`: statuses that ask for different things of whoever is on call, and the rest by class.
+A hostile vendor has a thousand statuses and as many ways to end an answer; each pair of them would be a series.
+"""
+_CODES: Final = {status: str(status) for status in _NAMED}
 
 _TTFT_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160)
 """A subset of vLLM's boundaries, so overlays line up; the top is for thinking mode."""
@@ -38,8 +37,8 @@ _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
 def code_label(status: int) -> str:
-    """The status as a label value; `none` when there was no status at all."""
-    return _CODES.get(status) or ("other" if status else "none")
+    """The status as a value of CODES; `none` when there was no status at all."""
+    return _CODES.get(status) or (f"{status // 100}xx" if 200 <= status < 600 else "other" if status else "none")
 
 
 class Series:
@@ -208,42 +207,54 @@ class Metrics:
             _LAG_BUCKETS,
         ).labels()
 
-    def prepare(self, vendors: Iterable[str], routes: Iterable[str], verdicts: Iterable[tuple[str, str]]) -> None:
-        """Make the children of a configuration, so that what never happened reads as zero.
+    def prepare(
+        self, vendor: str, routes: Iterable[str], streams: Collection[str], verdicts: Iterable[tuple[str, str, str]]
+    ) -> None:
+        """Make a vendor's children of a configuration, so that what can happen and has not reads as zero.
 
-        `verdicts` are (clause, param) pairs.
+        `streams` are the routes on which a stream can be asked for, `verdicts` the (clause, action, param) that its
+        policies may count.
         """
-        names, pairs = tuple(vendors), tuple(verdicts)
-        for vendor, route, stream in product(names, routes, (False, True)):
-            self.series(route, vendor, stream)
-            self.requests(route, vendor, stream, "ok", 200)
-        for vendor in names:
-            for outcome in UPSTREAM_OUTCOMES:
-                self.upstream(vendor, outcome, 200 if outcome == "ok" else 0)
-            for event in CONNECTION_EVENTS:
-                self.connection_event(vendor, event)
-            for kind in TOKEN_TYPES:
-                self.tokens(vendor, kind)
-            self.usage_missing(vendor)
-            self.in_flight(vendor)
-            self.open_connections(vendor)
-        for vendor, (clause, param), action in product(names, pairs, ACTIONS):
+        for route in routes:
+            for stream in (False, True) if route in streams else (False,):
+                self.series(route, vendor, stream)
+                self.requests(route, vendor, stream, "ok", 200)
+        for outcome in UPSTREAM_OUTCOMES:
+            self.upstream(vendor, outcome, 200 if outcome == "ok" else 0)
+        for event in CONNECTION_EVENTS:
+            self.connection_event(vendor, event)
+        self.usage_missing(vendor)
+        self.mode_translations(vendor)
+        self.in_flight(vendor)
+        self.open_connections(vendor)
+        for clause, action, param in verdicts:
             self.verdict(clause, action, param, vendor)
 
     def series(self, route: str, vendor: str, stream: bool) -> Series:  # noqa: FBT001  (a label)
         """The cells of one kind of request."""
         found = self._series.get((route, vendor, stream))
         if found is None:
-            label = "true" if stream else "false"
-            by_vendor = (self._overhead, self._upstream_duration, self._first_token, self._per_token, self._gap)
             found = self._series[route, vendor, stream] = Series(
                 lambda outcome, status: self.requests(route, vendor, stream, outcome, status),
                 lambda outcome, status: self.upstream(vendor, outcome, status),
                 lambda clause, action, param: self.verdict(clause, action, param, vendor),
-                [self.tokens(vendor, kind) for kind in TOKEN_TYPES],
-                [self._duration.labels(route, vendor, label), *(family.labels(vendor, label) for family in by_vendor)],
+                # Without a vendor nothing more is ever counted, so nothing is shown of it.
+                [self.tokens(vendor, kind) if route != NOWHERE else Cell() for kind in TOKEN_TYPES],
+                self._timed(route, vendor, stream) if route != NOWHERE else [Buckets(()) for _ in range(6)],
             )
         return found
+
+    def _timed(self, route: str, vendor: str, stream: bool) -> list[Buckets]:  # noqa: FBT001  (a label)
+        """What only a stream has is counted as one, also where a vendor streams unasked."""
+        asked = "true" if stream else "false"
+        return [
+            self._duration.labels(route, vendor, asked),
+            self._overhead.labels(vendor, asked),
+            self._upstream_duration.labels(vendor, asked),
+            self._first_token.labels(vendor, "true"),
+            self._per_token.labels(vendor, "true"),
+            self._gap.labels(vendor, "true"),
+        ]
 
     def requests(self, route: str, vendor: str, stream: bool, outcome: str, code: int) -> Cell:  # noqa: FBT001
         """`paramwall_requests_total`; all arguments are from closed sets."""

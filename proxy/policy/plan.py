@@ -94,8 +94,8 @@ class Plan:
 
     `hash8` are 8 hex digits of SHA-256 over the document, the enforcement and the contract in force; `label` is how
     receipts name the plan (kimi-k2.6@1a2b3c4d). `clause_ids` are all ids that a finding or a MalformedBody of a
-    judgement may carry, `params` the members a finding may be about, `pairs` which clause may speak of which of them
-    ("other": a name that nobody knows).
+    judgement may carry, `params` the members a finding may be about, `counts` every (clause, action, member) that a
+    Decision may count ("other": a name that nobody knows).
     """
 
     name: str
@@ -104,7 +104,7 @@ class Plan:
     enforcement: Enforcement
     clause_ids: tuple[str, ...]
     params: tuple[str, ...]
-    pairs: tuple[tuple[str, str], ...]
+    counts: tuple[tuple[str, str, str], ...]
     profile: Profile
     default_mode: Mode
     mode_fixed: bool
@@ -148,7 +148,7 @@ def compile_plan(
         enforcement=firmly,
         clause_ids=(*(clause.id for clause in clauses), MODEL_NOT_COVERED, *MALFORMED_CODES),
         params=tuple(sorted(governed | SWITCH_MEMBERS | {"model"})),
-        pairs=(*_pairs(clauses), (MODEL_NOT_COVERED, "model")),
+        counts=(*_counts(clauses, tables, firmly), *_refusals(firmly, other_models)),
         profile=profile,
         default_mode=document.mode.default,
         mode_fixed=document.mode.fixed,
@@ -166,10 +166,27 @@ def _ordered(document: PolicyDocument) -> list[Clause]:
     return sorted(document.clauses, key=lambda clause: CLAUSES.index(type(clause)))
 
 
-def _pairs(clauses: list[Clause]) -> Iterator[tuple[str, str]]:
+def _counts(
+    clauses: list[Clause], tables: Mapping[Route, Mapping[Mode, Table]], firmly: Enforcement
+) -> Iterator[tuple[str, str, str]]:
     for clause in clauses:
-        for member in ("other",) if isinstance(clause, NameClause) else clause.governed:
-            yield clause.id, member
+        for action in _actions(clause, _action(clause, firmly)):
+            for member in clause.accused:
+                yield clause.id, action, member
+    fills = [fill for by_mode in tables.values() for table in by_mode.values() for fill in table.fills]
+    filled = [fill for fill in fills if fill.action is not Enforcement.OBSERVE]
+    yield from dict.fromkeys((fill.finding.clause, "fill", fill.member) for fill in filled)
+
+
+def _actions(clause: Clause, enforcement: Enforcement) -> tuple[str, ...]:
+    if enforcement is Enforcement.REPAIR or not clause.remedies:
+        return clause.remedies
+    return ("observe",) if enforcement is Enforcement.OBSERVE else ("reject",)
+
+
+def _refusals(firmly: Enforcement, other_models: OtherModels) -> Iterator[tuple[str, str, str]]:
+    if other_models is OtherModels.REJECT:
+        yield MODEL_NOT_COVERED, "observe" if firmly is Enforcement.OBSERVE else "reject", "model"
 
 
 def _action(clause: Clause, enforcement: Enforcement) -> Enforcement:

@@ -83,13 +83,9 @@ def build(config: Config, metrics: Metrics, clock: Callable[[], float], previous
     for _, pool in kept:
         if pool not in in_use:
             pool.retire()
-    verdicts = {
-        (clause, param)
-        for v in config.vendors
-        for plan in (v.plan, *v.client_plans.values())
-        for clause, param in plan.pairs
-    }
-    metrics.prepare(lanes, routes.LABELS, sorted(verdicts))
+    for v in config.vendors:
+        counts = {count for plan in (v.plan, *v.client_plans.values()) for count in plan.counts}
+        metrics.prepare(v.name, routes.LABELS, routes.STREAMS, sorted(counts))
     targets = [
         f"{prefix}/v1{path}" for prefix in ("", *(f"/vendors/{name}" for name in lanes)) for path in routes.PATHS
     ]

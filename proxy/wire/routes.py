@@ -51,7 +51,10 @@ _BELOW: Final = (
     ("/users/me/", Served("users", _GET, None)),
 )
 PATHS: Final = tuple(_EXACT)
-LABELS: Final = tuple(dict.fromkeys([served.label for served in (*_EXACT.values(), *(kind for _, kind in _BELOW))]))
+_KINDS: Final = (*_EXACT.values(), *(kind for _, kind in _BELOW))
+LABELS: Final = tuple(dict.fromkeys(kind.label for kind in _KINDS))
+STREAMS: Final = tuple(dict.fromkeys(kind.label for kind in _KINDS if kind.policy is not None))
+"""The routes on which a stream can be asked for: those whose bodies are read."""
 
 _TARGET: Final = re.compile(
     r"(?:/vendors/(?P<vendor>[a-z0-9-]{1,32}))?/v1(?P<path>(?:/[A-Za-z0-9._~:@+-]+)+)(?:\?(?P<query>[!-~]*))?"

@@ -55,6 +55,7 @@ def test_case(case: dict[str, Any]) -> None:
     assert [f.receipt for f in decision.verdict.observed] == case.get("observed", [])
     assert decision.translation.receipt == case.get("translation", "")
     assert decision.applies is case.get("applies", True)
+    assert set(decision.counts) <= set(compiled.counts)
     if "mode" in case:
         assert decision.mode == case["mode"]
     match decision.verdict:

@@ -41,7 +41,7 @@ def test_every_clause_has_a_source_and_can_fire(name: str, clause: Clause) -> No
     assert bool(fired) is not FIRES[clause.id].get("passes", False)
     for finding in fired:
         assert finding.member.partition(".")[0].partition("[")[0] in compiled.params
-        assert {finding.member.partition(".")[0].partition("[")[0]} <= {m for c, m in compiled.pairs if c == clause.id}
+        assert (clause.id, "observe", finding.member.partition(".")[0].partition("[")[0]) in compiled.counts
 
 
 def test_every_case_belongs_to_a_clause() -> None:
@@ -84,7 +84,8 @@ def test_plan_names_everything_that_metrics_need() -> None:
     assert {MODEL_NOT_COVERED, *MALFORMED_CODES} <= set(compiled.clause_ids)
     assert len(set(compiled.clause_ids)) == len(compiled.clause_ids)
     assert {"temperature", "messages", "model", "thinking", "extra_body"} <= set(compiled.params)
-    assert (MODEL_NOT_COVERED, "model") in compiled.pairs
+    assert MODEL_NOT_COVERED not in {clause for clause, _, _ in compiled.counts}
+    assert (MODEL_NOT_COVERED, "reject", "model") in plan(enforcement="strict").counts
 
 
 def test_the_hash_says_what_is_in_force() -> None:

@@ -22,7 +22,7 @@ from proxy.contract.envelope import Envelope, MalformedBody, fold
 from proxy.contract.mode import Mode
 from proxy.contract.profile import NO_TRANSLATION
 from proxy.policy.decide import decide
-from proxy.policy.document import Route
+from proxy.policy.document import Enforcement, Route
 from proxy.policy.known import KNOWN_MEMBERS
 from proxy.policy.verdict import Allow, Reject, Rewrite
 from tests.policy.shipped import PROFILES, emitted, judged, plan
@@ -141,6 +141,18 @@ def _bodies(draw: st.DrawFn) -> bytes:
 
 
 many = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@many
+@given(_bodies(), st.sampled_from(Enforcement), st.sampled_from(Route))
+def test_what_is_counted_was_to_be_expected(body: bytes, enforcement: str, route: Route) -> None:
+    """Metrics are made for nothing else."""
+    compiled = plan(enforcement=enforcement)
+    try:
+        decision = judged(body, compiled, route)
+    except MalformedBody:
+        return
+    assert set(decision.counts) <= set(compiled.counts)
 
 
 def _same(value: object, lawful: set[object]) -> bool:

@@ -84,6 +84,16 @@ class Clause:
         """The top-level members this clause judges."""
         return ()
 
+    @property
+    def accused(self) -> tuple[str, ...]:
+        """The members that a finding may be about."""
+        return self.governed
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """All that repair may do about a finding: "rewrite", "drop", "reject"."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberClause(Clause):
@@ -129,6 +139,11 @@ class NameClause(Clause):
     """A clause that judges members which neither the policy nor any known API names; `known` are names to spare."""
 
     known: tuple[str, ...] = ()
+
+    @property
+    def accused(self) -> tuple[str, ...]:
+        """No name of a client's own is a label."""
+        return ("other",)
 
     def judge_name(self, name: str, raw: bytes) -> Finding | None:
         """What to do about the unknown member `name`; None: nothing."""

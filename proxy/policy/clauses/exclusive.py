@@ -34,6 +34,16 @@ class Exclusive(BodyClause):
         """Both members."""
         return self.members
 
+    @property
+    def accused(self) -> tuple[str, ...]:
+        """The loser."""
+        return self.members[1:]
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """The loser goes."""
+        return ("drop",)
+
     def judge_body(self, envelope: Envelope, scope: Scope) -> Finding | None:
         """Both present and different is a finding, repaired by dropping the loser."""
         winner, loser = self.members

@@ -35,6 +35,11 @@ class Fixed(MemberClause):
     absent: Absent = Absent.LEAVE
     kind: Literal["fixed"] = "fixed"
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """A number is replaced, anything else refused."""
+        return ("rewrite", "reject")
+
     def lawful(self, scope: Scope) -> frozenset[bytes]:
         """The usual spellings of the value."""
         return spellings(in_mode(self.value, scope.mode))

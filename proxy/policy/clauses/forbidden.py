@@ -33,6 +33,11 @@ class Forbidden(MemberClause):
     instead: str | None = None
     kind: Literal["forbidden"] = "forbidden"
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """The member goes."""
+        return ("drop",)
+
     def lawful(self, scope: Scope) -> frozenset[bytes]:
         """The usual spellings of the neutral values."""
         return frozenset().union(*map(spellings, self.neutral))

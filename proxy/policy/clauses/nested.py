@@ -46,6 +46,11 @@ class Nested(MemberClause):
 
     kind: Literal["nested"] = "nested"
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What is left is sent, if anything is; what might have counted is refused."""
+        return ("rewrite", "drop", "reject")
+
     def judge(self, member: str, raw: bytes, scope: Scope) -> Finding | None:
         """One finding for everything met inside."""
         if not raw.startswith(b"{"):

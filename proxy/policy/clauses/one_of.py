@@ -43,6 +43,11 @@ class OneOf(MemberClause):
         if self.repair_to is not _NOTHING and identity(self.repair_to) not in map(identity, self.values):
             raise ValueError("repair_to is not among values")
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """A value of another type is refused, and every value where none stands for all."""
+        return ("rewrite", "reject") if self.repair_to is not _NOTHING or len(self.values) == 1 else ("reject",)
+
     def lawful(self, scope: Scope) -> frozenset[bytes]:
         """The usual spellings of every value."""
         return frozenset().union(*map(spellings, self.values))

@@ -53,6 +53,11 @@ class Range(MemberClause):
                 if number is not None and not self._low(mode) <= in_mode(number, mode) <= self._high(mode):
                     raise ValueError(f"{name} is outside minimum..maximum in {mode} mode")
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """Where one number stands for all, a number is replaced."""
+        return ("rewrite", "reject") if any(self._outcome(mode) is not None for mode in Mode) else ("reject",)
+
     def lawful(self, scope: Scope) -> frozenset[bytes]:
         """The usual spellings of both bounds, of one, and of the default."""
         numbers = {self._low(scope.mode), self._high(scope.mode)}

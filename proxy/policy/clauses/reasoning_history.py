@@ -52,6 +52,11 @@ class ReasoningHistory(BodyClause):
         """The conversation."""
         return ("messages",)
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """The reasoning is added."""
+        return ("rewrite",)
+
     def judge_body(self, envelope: Envelope, scope: Scope) -> Finding | None:
         """One finding for all messages that lack it, repaired by adding it to each."""
         messages = envelope.members.get("messages")

@@ -34,6 +34,11 @@ class ToolChoice(MemberClause):
     member: str | None = "tool_choice"
     kind: Literal["tool-choice"] = "tool-choice"
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """Dropping the choice would answer another question."""
+        return ("reject",)
+
     def lawful(self, scope: Scope) -> frozenset[bytes]:
         """Free choice in its usual spelling."""
         return _LAWFUL

@@ -65,6 +65,11 @@ class Typed(MemberClause):
         if self.minimum is not None and self.type not in (JsonType.NUMBER, JsonType.INTEGER):
             raise ValueError(f"`minimum` has no meaning for type {self.type}")
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """Only a whole number has another spelling."""
+        return ("rewrite", "reject") if self.type is JsonType.INTEGER else ("reject",)
+
     def judge(self, member: str, raw: bytes, scope: Scope) -> Finding | None:
         """A value of another type is a finding; a whole number spelled otherwise can be repaired."""
         seen = strict(raw, member)

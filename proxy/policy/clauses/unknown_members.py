@@ -38,6 +38,11 @@ class UnknownMembers(NameClause):
     action: UnknownAction = UnknownAction.PASS
     kind: Literal["unknown-members"] = "unknown-members"
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """As the action says."""
+        return {UnknownAction.PASS: (), UnknownAction.DROP: ("drop",), UnknownAction.REJECT: ("reject",)}[self.action]
+
     def judge_name(self, name: str, raw: bytes) -> Finding | None:
         """A finding unless unknown members pass."""
         if self.action is UnknownAction.PASS:
