@@ -57,7 +57,7 @@ _HOW_TO_READ: Final = (
     "they belong to one cause? **2.** When did it begin? **3.** Read the answers themselves: `paramwall evidence`. "
     "**4.** Move traffic, or accept a change you know of: `paramwall status --acknowledge VENDOR --note WHY`."
 )
-_ALARM_WORDS: Final = words((0, "-", "text"), (1, "alarm", "red"))
+_ALARM_WORDS: Final = words((0, "-", "transparent"), (1, "alarm", "red"))
 _ORANGE: Final = {"color": {"mode": "fixed", "fixedColor": "orange"}}
 _BAND: Final = {"custom.lineWidth": 0, "custom.fillOpacity": 0, **_ORANGE}
 
@@ -94,7 +94,7 @@ _STANDING = Row(
             "Pairs scored within the time range shown. A verdict needs 50 a day in each mode; fewer make a vendor "
             "inconclusive.",
             Query(grown(_PAIRS), "pairs"),
-            unit="short",
+            unit="locale",
             limits=levels("blue"),
             decimals=0,
             w=6,
@@ -104,7 +104,7 @@ _STANDING = Row(
             "Answers checked",
             "The largest number of answers that one signal was read from, within the time range shown.",
             Query(f"max({grown(_CHECKED, 'signal')})", "answers"),
-            unit="short",
+            unit="locale",
             limits=levels("blue"),
             decimals=0,
             w=6,
@@ -130,14 +130,14 @@ _SERIES_TABLE = Row(
             "look; tolerance is what is still no drift. The effect matters once the evidence does: a large effect with "
             "little evidence is chance.",
             {"vendor": "Vendor", "mode": "Mode", "signal": "Signal"},
-            Column("Alarm", SERIES_ALARM, "none", looks={"mappings": _ALARM_WORDS, **COLOURED}),
+            Column("Alarm", SERIES_ALARM, looks={"mappings": _ALARM_WORDS, **COLOURED}),
             Column("Evidence", highest(EVIDENCE_USED, SERIES), "percentunit",
                    looks={"thresholds": EVIDENCE_LIMITS, "decimals": 0, **COLOURED}),
             Column("Effect", _ratio("effect"), "percentunit", empty=_NO_EFFECT, looks={"decimals": 1}),
             Column("Lower bound", _ratio("effect_lower"), "percentunit", empty=_NO_EFFECT, looks={"decimals": 1}),
             Column("Upper bound", _ratio("effect_upper"), "percentunit", empty=_NO_EFFECT, looks={"decimals": 1}),
             Column("Tolerance", _ratio("tolerance"), "percentunit", looks={"decimals": 1}),
-            Column("Values", f"{_OBSERVATIONS} > 0", "short", looks={"decimals": 0}),
+            Column("Values", f"{_OBSERVATIONS} > 0", looks={"decimals": 0}),
             Column("Changed", f"({_CHANGED}) * 1000", "dateTimeFromNow", empty=_NO_CHANGE),
             h=11,
             sort="Evidence",
@@ -145,11 +145,19 @@ _SERIES_TABLE = Row(
     ],
 )  # fmt: skip
 
+_LAST: Final = ("lastNotNull",)
 _DASHED: Final = {"custom.lineStyle": {"fill": "dash", "dash": [8, 6]}, "custom.fillOpacity": 0}
 
 _EVIDENCE = Row(
     "Evidence",
     [
+        state_timeline(
+            "Alarms",
+            "Series whose alarm lasts, by name. A band that ends has recovered, was accepted, or its scorer is gone. "
+            "Bands that begin together are mostly one cause.",
+            Query(f"{SERIES_ALARM} > 0", "{{vendor}} {{mode}} {{signal}}", empty="No alarm in this time range"),
+            mappings=_ALARM_WORDS,
+        ),
         timeseries(
             "Evidence as a share of what is an alarm",
             "The ten series whose evidence rose highest in the time range shown; logarithms on both sides. A healthy "
@@ -158,6 +166,7 @@ _EVIDENCE = Row(
             Query(leading(highest(EVIDENCE_USED, SERIES), 10), "{{vendor}} {{mode}} {{signal}}"),
             unit="percentunit",
             limits=levels("transparent", (1, "red")),
+            w=24,
             h=10,
         ),
         timeseries(
@@ -169,8 +178,7 @@ _EVIDENCE = Row(
             Query(f"max by (signal) ({leading(highest(pick('paramwall_drift_log_threshold'), SERIES), 5)}) / {_TEN}",
                   "threshold of {{signal}}", look=_DASHED),
             unit="none",
-            h=10,
-            least=None,
+            calcs=_LAST,
         ),
         timeseries(
             "Effect of the leading series",
@@ -187,6 +195,7 @@ _EVIDENCE = Row(
                   look={**_DASHED, "color": {"mode": "fixed", "fixedColor": "red"}}),
             unit="percentunit",
             least=None,
+            calcs=_LAST,
         ),
         timeseries(
             "Effect of the ten leading series",
@@ -195,25 +204,20 @@ _EVIDENCE = Row(
             Query(leading(highest(pick("paramwall_drift_effect_ratio"), SERIES), 10), "{{vendor}} {{mode}} {{signal}}"),
             unit="percentunit",
             least=None,
-        ),
-        timeseries(
-            "Alarms",
-            "Series whose alarm lasts, by name. A line that ends has recovered, was accepted, or its scorer is gone.",
-            Query(f"{SERIES_ALARM} > 0", "{{vendor}} {{mode}} {{signal}}", empty="No alarm in this time range"),
-            unit="none",
-            most=2,
+            calcs=_LAST,
         ),
         timeseries(
             "Values behind the evidence",
             "Pairs or answers folded into the ten leading series since they began. A line that stays flat gets no more "
             "data, and its evidence can neither grow nor fall.",
             Query(leading(_OBSERVATIONS, 10), "{{vendor}} {{mode}} {{signal}}"),
-            unit="short",
+            unit="locale",
+            calcs=_LAST,
         ),
     ],
 )  # fmt: skip
 
-_MOST_VIOLATED: Final = f"topk(10, {grown(_VIOLATIONS, 'vendor, signal')})"
+_MOST_VIOLATED: Final = f"topk(10, {grown(_VIOLATIONS, 'vendor, signal')} > 0)"
 
 _CONTRACT = Row(
     "What answers must not do",
@@ -226,19 +230,20 @@ _CONTRACT = Row(
                 f"{share(rate(_VIOLATIONS, 'vendor, signal'), rate(_CHECKED, 'vendor, signal'))} "
                 f"and on (vendor, signal) {_MOST_VIOLATED}",
                 "{{vendor}} {{signal}}",
-                empty="No answer was checked",
+                empty="No answer broke a rule",
             ),
             unit="percentunit",
         ),
         bargauge(
             "Violations in the time range shown",
-            "How many answers broke which rule: the twelve largest. Zero throughout is healthy.",
-            Query(f"topk(12, {grown(_VIOLATIONS, 'vendor, signal')})", "{{vendor}} {{signal}}"),
-            unit="short",
+            "How many answers broke which rule: the twelve largest. None at all is healthy.",
+            Query(f"topk(12, {grown(_VIOLATIONS, 'vendor, signal')} > 0)", "{{vendor}} {{signal}}",
+                  empty="No answer broke a rule"),
+            unit="locale",
             limits=levels("green", (1, "orange")),
         ),
     ],
-)
+)  # fmt: skip
 
 
 def _cell(name: str) -> str:

@@ -10,7 +10,17 @@ from typing import Final
 
 from dashboards.generator.board import Board, Row
 from dashboards.generator.panels import COLOURED, Column, Query, levels, stat, state_timeline, table, timeseries, words
-from dashboards.generator.promql import EVIDENCE_USED, STATE_NUMBER, highest, pick, quantile, rate, share, total
+from dashboards.generator.promql import (
+    EVIDENCE_USED,
+    STATE_NUMBER,
+    happened,
+    highest,
+    pick,
+    quantile,
+    rate,
+    share,
+    total,
+)
 
 UPSTREAM: Final = "paramwall_upstream_requests_total"
 FAILED: Final = 'outcome=~"server_error|timeout|reset|truncated"'
@@ -21,6 +31,7 @@ GAP: Final = "paramwall_upstream_max_chunk_gap_seconds"
 ALARM: Final = "paramwall_drift_alarm_active"
 SERIES_ALARM: Final = highest(pick(ALARM), "vendor, mode, signal")
 
+_NO_STREAM: Final = "No stream in the last minutes"
 STATE_WORDS: Final = words(
     (0, "ok", "green"),
     (1, "inconclusive", "blue"),
@@ -101,12 +112,12 @@ _VENDORS = Row(
             Column("State", STATE_NUMBER, looks={"mappings": STATE_WORDS, **COLOURED}),
             Column("Evidence", highest(EVIDENCE_USED, "vendor"), "percentunit",
                    looks={"thresholds": EVIDENCE_LIMITS, "decimals": 0, **COLOURED}),
-            Column("In alarm", total(SERIES_ALARM, "vendor"), "none"),
+            Column("In alarm", total(SERIES_ALARM, "vendor")),
             Column("Requests", rate("paramwall_requests_total", "vendor"), "reqps", looks={"decimals": 2}),
             Column("Failed", ERRORS, "percentunit", empty="No exchange with a vendor",
                    looks={"thresholds": levels("green", (0.01, "yellow"), (0.05, "red")), "decimals": 2, **COLOURED}),
-            Column("First token p95", quantile(0.95, FIRST_TOKEN, "vendor"), "s"),
-            Column("Per token p50", quantile(0.5, PER_TOKEN, "vendor"), "s"),
+            Column("First token p95", quantile(0.95, FIRST_TOKEN, "vendor"), "s", empty=_NO_STREAM),
+            Column("Per token p50", quantile(0.5, PER_TOKEN, "vendor"), "s", empty=_NO_STREAM),
             Column("Output tokens", rate("paramwall_tokens_total", "vendor", 'type="output"'), "tokens/s",
                    looks={"decimals": 1}),
             h=7,
@@ -159,7 +170,8 @@ _TRAFFIC = Row(
             "Exchanges that were not ok",
             "By vendor, outcome and status. client_error with 429 is the vendor's limit, with 401 or 403 a credential; "
             "status none means that no answer began.",
-            Query(rate(UPSTREAM, "vendor, outcome, code", 'outcome!="ok"'), "{{vendor}}: {{outcome}} {{code}}"),
+            Query(happened(UPSTREAM, "vendor, outcome, code", 'outcome!="ok"'), "{{vendor}}: {{outcome}} {{code}}",
+                  empty="Every exchange was ok"),
             unit="reqps",
         ),
         timeseries(
@@ -169,7 +181,7 @@ _TRAFFIC = Row(
             unit="none",
         ),
     ],
-)
+)  # fmt: skip
 
 _SPEED = Row(
     "Speed",
@@ -178,37 +190,38 @@ _SPEED = Row(
             "Time to first token",
             "From the request sent to the first content, reasoning or tool call; streams only. p95 far above p50 means "
             "queues at the vendor. Thinking mode does not make it longer, since reasoning counts.",
-            Query(quantile(0.95, FIRST_TOKEN, "vendor"), "{{vendor}} p95"),
-            Query(quantile(0.5, FIRST_TOKEN, "vendor"), "{{vendor}} p50"),
+            Query(quantile(0.95, FIRST_TOKEN, "vendor"), "{{vendor}} p95", empty=_NO_STREAM),
+            Query(quantile(0.5, FIRST_TOKEN, "vendor"), "{{vendor}} p50", empty=_NO_STREAM),
             unit="s",
         ),
         timeseries(
             "Time per output token",
             "Mean time after the first token, by the vendor's own count; streams only. It rises when a vendor packs "
             "more requests onto one machine.",
-            Query(quantile(0.95, PER_TOKEN, "vendor"), "{{vendor}} p95"),
-            Query(quantile(0.5, PER_TOKEN, "vendor"), "{{vendor}} p50"),
+            Query(quantile(0.95, PER_TOKEN, "vendor"), "{{vendor}} p95", empty=_NO_STREAM),
+            Query(quantile(0.5, PER_TOKEN, "vendor"), "{{vendor}} p50", empty=_NO_STREAM),
             unit="s",
         ),
         timeseries(
-            "Whole answers",
+            "Whole answers, p95",
             "From the request's head to the last byte for the client, and the vendor's part of it. They lie on each "
             "other while the proxy adds nothing.",
-            Query(quantile(0.95, "paramwall_request_duration_seconds", "vendor"), "{{vendor}} p95"),
-            Query(quantile(0.95, "paramwall_upstream_duration_seconds", "vendor"), "{{vendor}} p95, the vendor's part"),
+            Query(quantile(0.95, "paramwall_request_duration_seconds", "vendor"), "{{vendor}}"),
+            Query(quantile(0.95, "paramwall_upstream_duration_seconds", "vendor"), "{{vendor}}: its part"),
             unit="s",
         ),
         timeseries(
-            "Longest silence within an answer",
+            "Longest silence within an answer, p95",
             "p95 of the longest pause within a stream. Close to a client's idle timeout, streams begin to break.",
-            Query(quantile(0.95, GAP, "vendor"), "{{vendor}} p95"),
+            Query(quantile(0.95, GAP, "vendor"), "{{vendor}}", empty=_NO_STREAM),
             unit="s",
         ),
         timeseries(
             "Tokens",
             "Tokens a second as the vendors' usage states them. Output that falls with steady requests means shorter "
             "answers; look at the length signals on Drift.",
-            Query(rate("paramwall_tokens_total", "vendor, type"), "{{vendor}}: {{type}}"),
+            Query(happened("paramwall_tokens_total", "vendor, type"), "{{vendor}}: {{type}}",
+                  empty="No vendor stated any tokens"),
             unit="tokens/s",
         ),
         timeseries(
@@ -219,7 +232,7 @@ _SPEED = Row(
             unit="reqps",
         ),
     ],
-)
+)  # fmt: skip
 
 FLEET: Final = Board(
     "fleet",

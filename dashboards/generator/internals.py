@@ -24,7 +24,7 @@ _NOW = Row(
         stat(
             "Overhead p99",
             "Own time before a request leaves, without connecting. Milliseconds are much; the processor is busy then.",
-            Query(quantile(0.99, _OVERHEAD), "p99"),
+            Query(quantile(0.99, _OVERHEAD), "p99", empty="No request in the last minutes"),
             unit="s",
             limits=levels("green", (0.005, "yellow"), (0.05, "red")),
         ),
@@ -112,7 +112,7 @@ _COSTS = Row(
             "reused should be far above opened. failed: the vendor does not accept. unsolicited: bytes nobody asked "
             "for, so the connection was closed. broken: it ended amid an exchange.",
             Query(rate("paramwall_upstream_connection_events_total", "event"), "{{event}}"),
-            unit="ops",
+            unit="events/s",
         ),
     ],
 )
@@ -140,7 +140,7 @@ _PROCESSES = Row(
             "Processor time",
             "Cores in use, by role. A worker cannot use more than one.",
             Query(rate("paramwall_process_cpu_seconds_total", "instance, role"), "{{instance}} {{role}}"),
-            unit="none",
+            unit="cores",
             w=8,
         ),
         timeseries(
@@ -184,7 +184,7 @@ _CONFIGURATION = Row(
             Column("", f"max by (instance, version, revision, python) ({pick('paramwall_build_info')})"),
             Column("Loaded", f"max by (instance) ({pick(_RELOADED_AT)}) * 1000", "dateTimeFromNow"),
             Column("Started", f"max by (instance) ({pick('paramwall_start_time_seconds')}) * 1000", "dateTimeFromNow"),
-            h=6,
+            h=4,
         ),
         timeseries(
             "Age of the configuration",

@@ -10,7 +10,7 @@ from typing import Final
 
 from dashboards.generator.board import Board, Row
 from dashboards.generator.panels import Query, bargauge, levels, stat, timeseries
-from dashboards.generator.promql import grown, growth, highest, pick, quantile, rate, share, total
+from dashboards.generator.promql import grown, growth, happened, highest, pick, quantile, rate, share, total
 
 _MIRROR: Final = "paramwall_mirror_total"
 _REFERENCE: Final = "paramwall_reference_requests_total"
@@ -95,14 +95,18 @@ _FATES = Row(
             "Why not scored, in the time range shown",
             "The twelve most frequent reasons. budget_…: raise the budget or lower the share. outbox_full, no_scorer: "
             "see the scorer below. client_gone in numbers: take alarms on lengths with care.",
-            Query(f"topk(12, {grown(_MIRROR, 'result, reason', _NOT_SCORED)})", "{{result}}: {{reason}}"),
-            unit="short",
+            Query(
+                f"topk(12, {grown(_MIRROR, 'result, reason', _NOT_SCORED)} > 0)",
+                "{{result}}: {{reason}}",
+                empty="Everything that was mirrored was scored",
+            ),
+            unit="locale",
             limits=levels("green", (1, "orange")),
         ),
         timeseries(
             "Share that is mirrored",
             "mirror.fraction of each vendor, as it is now: it rises by itself to mirror.raised_fraction while a vendor "
-            "is in warn. Excluded vendors are at 0.",
+            "is in warn. Of a vendor with mirror: false the selected are excluded, whatever this says.",
             Query(highest(pick("paramwall_mirror_fraction_ratio"), "vendor"), "{{vendor}}"),
             unit="percentunit",
         ),
@@ -110,15 +114,15 @@ _FATES = Row(
             "Pairs scored",
             "For each vendor; with a second answer of the reference the self-tests and agreement signals get data. A "
             "line at zero while requests come: that vendor's watch is blind.",
-            Query(rate(_PAIRS, "vendor, second"), "{{vendor}}, second answer {{second}}"),
-            unit="ops",
+            Query(happened(_PAIRS, "vendor, second"), "{{vendor}}, second answer: {{second}}", empty=_NO_PAIR),
+            unit="pairs/s",
         ),
         timeseries(
             "Time until a pair is scored",
             "From a request's admission until its pair is folded. It includes the wait for slower pairs before it. "
             "Close to mirror.pair_deadline, pairs expire.",
-            Query(quantile(0.95, _PAIR_SECONDS, "vendor"), "{{vendor}} p95"),
-            Query(quantile(0.5, _PAIR_SECONDS, "vendor"), "{{vendor}} p50"),
+            Query(quantile(0.95, _PAIR_SECONDS, "vendor"), "{{vendor}} p95", empty=_NO_PAIR),
+            Query(quantile(0.5, _PAIR_SECONDS, "vendor"), "{{vendor}} p50", empty=_NO_PAIR),
             unit="s",
         ),
         timeseries(
@@ -132,14 +136,18 @@ _FATES = Row(
             "Mirrored exchanges that are not scored yet. Growing without end: the reference is slower than what is "
             "mirrored. At 50,000 no more are opened.",
             Query(total(pick("paramwall_shadow_open_pairs")), "open pairs"),
-            unit="short",
+            unit="locale",
         ),
         timeseries(
             "Answers that did not reach the scorer",
             "Answers dropped by the workers because the outbox was full or there was no scorer. Clients notice "
             "nothing; what is checked becomes a sample.",
-            Query(rate("paramwall_answers_dropped_total", "vendor, reason"), "{{vendor}}: {{reason}}"),
-            unit="ops",
+            Query(
+                happened("paramwall_answers_dropped_total", "vendor, reason"),
+                "{{vendor}}: {{reason}}",
+                empty="Every answer reached the scorer",
+            ),
+            unit="answers/s",
         ),
     ],
 )
@@ -151,7 +159,7 @@ _COST = Row(
             "Calls by outcome",
             "rate_limited: its 429, or the pause it asked for. refused: another status below 500. cut: broken off. "
             "Anything but ok above 1 % makes verdicts inconclusive.",
-            Query(rate(_REFERENCE, "outcome"), "{{outcome}}"),
+            Query(happened(_REFERENCE, "outcome"), "{{outcome}}", empty=_NO_REFERENCE),
             unit="reqps",
             stacked=True,
         ),
@@ -218,7 +226,7 @@ _HEALTH = Row(
             "Cores that each instance's scorer uses. At 1 it does not keep up: lower signals.fraction, or give it a "
             "core.",
             Query(rate("paramwall_process_cpu_seconds_total", "instance", _SCORER), "{{instance}}"),
-            unit="none",
+            unit="cores",
         ),
         timeseries(
             "Resident memory",
@@ -238,7 +246,7 @@ _HEALTH = Row(
             "Rows written to the log",
             "Rows a second. Zero while pairs are scored: see faults.",
             Query(rate("paramwall_scorer_log_rows_total", "instance"), "{{instance}}"),
-            unit="wps",
+            unit="rows/s",
         ),
         timeseries(
             "Restarts",

@@ -16,6 +16,12 @@ Json: TypeAlias = dict[str, Any]
 
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _MISSING_CELL: Final = "-"
+_WIDTHS: Final = {"Signal": 210, "Clause": 240, "Parameter": 180}
+"""Of columns whose texts are long, in pixels."""
+_WIDE: Final = 10
+"""From this width on the legend stands beside the graph."""
+_SOFT_MOST: Final = {"percentunit": 0.01, "reqps": 1, "none": 1, "locale": 1}
+"""The least an axis shows, by unit: else one where all is zero ends at 100, which is 10000 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Column:
 
     name: str
     expr: str
-    unit: str = "short"
+    unit: str = "locale"
     empty: str = ""
     looks: Mapping[str, Any] = field(default_factory=dict)
 
@@ -128,12 +134,13 @@ def timeseries(
     bars: bool = False,
     least: float | None = 0,
     most: float | None = None,
+    calcs: Sequence[str] = ("lastNotNull", "max"),
 ) -> Panel:
     """Lines over time; `limits` are drawn as dashed lines, `least` and `most` bound the axis."""
-    custom = {
+    custom: Json = {
         "drawStyle": "bars" if bars else "line",
         "lineWidth": 0 if bars else 1,
-        "fillOpacity": 80 if bars else 25 if stacked else 8,
+        "fillOpacity": 80 if bars else 25 if stacked else 0,
         "gradientMode": "none",
         "lineInterpolation": "linear",
         "showPoints": "auto",
@@ -144,6 +151,8 @@ def timeseries(
         "scaleDistribution": {"type": "linear"},
         "thresholdsStyle": {"mode": "dashed" if limits else "off"},
     }
+    if unit in _SOFT_MOST:
+        custom["axisSoftMax"] = _SOFT_MOST[unit]
     bounds = {name: value for name, value in (("min", least), ("max", most)) if value is not None}
     defaults = {
         "unit": unit,
@@ -153,7 +162,14 @@ def timeseries(
         "custom": custom,
     }
     options = {
-        "legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull", "max"]},
+        "legend": {
+            "displayMode": "table",
+            "placement": "right" if w >= _WIDE else "bottom",
+            "showLegend": True,
+            "calcs": list(calcs) if w >= _WIDE else ["lastNotNull"],
+            "sortBy": "Last *",
+            "sortDesc": True,
+        },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     body = _panel(
@@ -182,7 +198,7 @@ def stat(
         **({} if decimals is None else {"decimals": decimals}),
     }
     options = {
-        "colorMode": "background",
+        "colorMode": "background_solid",
         "graphMode": "none",
         "justifyMode": "auto",
         "orientation": "auto",
@@ -286,7 +302,7 @@ def table(
         "indexByName": {name: at for at, name in enumerate(names)},
         "renameByName": {name: heading for name, heading in names.items() if heading},
     }
-    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": False}
+    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": False, "minWidth": 70}
     defaults = {"unit": "short", "noValue": _MISSING_CELL, "custom": custom, "thresholds": levels("text")}
     options = {
         "showHeader": True,
@@ -297,6 +313,7 @@ def table(
     body = _panel("table", title, text, queries, _targets(queries, "table", instant=True), defaults, options)
     body["transformations"] = [{"id": "merge", "options": {}}, {"id": "organize", "options": organize}]
     body["fieldConfig"]["overrides"] = [
+        *(_override("byName", name, {"custom.width": _WIDTHS[name]}) for name in keys.values() if name in _WIDTHS),
         *(_override("byName", name, {"links": [link]}) for name, link in (links or {}).items()),
         *(_override("byName", column.name, {"unit": column.unit, **column.looks}) for column in columns if column.name),
     ]

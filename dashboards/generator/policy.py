@@ -10,7 +10,7 @@ from typing import Final
 
 from dashboards.generator.board import Board, Row
 from dashboards.generator.panels import Column, Query, bargauge, levels, stat, table, timeseries
-from dashboards.generator.promql import grown, rate, share
+from dashboards.generator.promql import grown, happened, rate, share
 
 _VERDICTS: Final = "paramwall_policy_verdicts_total"
 _REQUESTS: Final = "paramwall_requests_total"
@@ -18,10 +18,15 @@ _TRANSLATIONS: Final = "paramwall_mode_translations_total"
 _CHANGED: Final = 'action=~"rewrite|fill|drop"'
 _REJECTED: Final = 'outcome="rejected"'
 _NO_REQUEST: Final = "No request"
+_NO_FINDING: Final = "No request broke a clause"
+
+
+_KIND: Final = "clause, param, vendor"
 
 
 def _found(action: str) -> str:
-    return grown(_VERDICTS, "clause, param, vendor", f'action="{action}"') + " > 0"
+    """Of one action, a row for all that found anything by any: so no column is missing as a whole."""
+    return f"""{grown(_VERDICTS, _KIND, f'action="{action}"')} and on ({_KIND}) {grown(_VERDICTS, _KIND)} > 0"""
 
 
 _NOW = Row(
@@ -40,7 +45,7 @@ _NOW = Row(
             "Rejecting findings",
             "Findings a second that refuse a request. One request may have several.",
             Query(rate(_VERDICTS, "", 'action="reject"'), "rejects"),
-            unit="ops",
+            unit="findings/s",
             limits=levels("green", (0.01, "yellow")),
             w=6,
         ),
@@ -49,7 +54,7 @@ _NOW = Row(
             "Findings a second that replaced, filled in or dropped a parameter. Clients can read each in the receipt. "
             "Many are normal where clients do not know the contract.",
             Query(rate(_VERDICTS, "", _CHANGED), "repairs"),
-            unit="ops",
+            unit="findings/s",
             limits=levels("blue"),
             w=6,
         ),
@@ -72,7 +77,7 @@ _FINDINGS = Row(
             "fill: a missing parameter was put in; rewrite: a wrong one replaced; drop: taken out; reject: the request "
             "refused; observe: only counted.",
             Query(rate(_VERDICTS, "action"), "{{action}}"),
-            unit="ops",
+            unit="findings/s",
             stacked=True,
         ),
         timeseries(
@@ -80,10 +85,11 @@ _FINDINGS = Row(
             "The ten clauses that found most in the time range shown. A new line is a client that began to send "
             "something.",
             Query(
-                f"{rate(_VERDICTS, 'clause')} and on (clause) topk(10, {grown(_VERDICTS, 'clause')})",
+                f"{rate(_VERDICTS, 'clause')} and on (clause) topk(10, {grown(_VERDICTS, 'clause')} > 0)",
                 "{{clause}}",
+                empty=_NO_FINDING,
             ),
-            unit="ops",
+            unit="findings/s",
         ),
         table(
             "Clauses in the time range shown",
@@ -91,7 +97,7 @@ _FINDINGS = Row(
             "it. docs/policies.md says what each clause stands on.",
             {"clause": "Clause", "param": "Parameter", "vendor": "Vendor"},
             *(
-                Column(action, _found(action), empty="No such finding", looks={"decimals": 0})
+                Column(action, _found(action), empty=_NO_FINDING, looks={"decimals": 0})
                 for action in ("reject", "rewrite", "fill", "drop", "observe")
             ),
             w=14,
@@ -101,8 +107,8 @@ _FINDINGS = Row(
         bargauge(
             "Parameters in the time range shown",
             "Findings by parameter, the twelve most frequent.",
-            Query(f"topk(12, {grown(_VERDICTS, 'param')})", "{{param}}"),
-            unit="short",
+            Query(f"topk(12, {grown(_VERDICTS, 'param')} > 0)", "{{param}}", empty=_NO_FINDING),
+            unit="locale",
             limits=levels("blue"),
             w=10,
             h=10,
@@ -111,7 +117,7 @@ _FINDINGS = Row(
             "Repairs by vendor",
             "Parameters replaced, filled in or dropped, for each vendor.",
             Query(rate(_VERDICTS, "vendor", _CHANGED), "{{vendor}}"),
-            unit="ops",
+            unit="findings/s",
         ),
         timeseries(
             "Switches translated by vendor",
@@ -147,7 +153,7 @@ _OUTCOMES = Row(
             "Statuses other than 200",
             "By the status that the client got. 400 is a refusal, 429 and 503 want of room or the vendor's limit, 502 "
             "and 504 a vendor that did not answer.",
-            Query(rate(_REQUESTS, "code", 'code!="200"'), "{{code}}", empty="Every request ended with 200"),
+            Query(happened(_REQUESTS, "code", 'code!="200"'), "{{code}}", empty="Every request ended with 200"),
             unit="reqps",
             stacked=True,
         ),
@@ -155,7 +161,7 @@ _OUTCOMES = Row(
             "Requests by route",
             "Only /v1/chat/completions is judged in full, checked and mirrored. A route you do not expect is a client "
             "that goes around the policy.",
-            Query(rate(_REQUESTS, "route"), "{{route}}"),
+            Query(happened(_REQUESTS, "route"), "{{route}}", empty=_NO_REQUEST),
             unit="reqps",
         ),
     ],

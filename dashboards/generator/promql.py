@@ -54,14 +54,19 @@ def growth(metric: str, by: str = "", *matchers: str) -> str:
     return total(f"increase({pick(metric, *matchers)}[$__rate_interval])", by)
 
 
+def happened(metric: str, by: str, *matchers: str) -> str:
+    """`rate`, of those series alone that grew within the time range shown: no lines at zero for what never happens."""
+    return f"{rate(metric, by, *matchers)} and on ({by}) {grown(metric, by, *matchers)} > 0"
+
+
 def share(part: str, whole: str) -> str:
-    """One as a share of the other; absent where there is nothing to share."""
-    return f"{part} / ({whole} > 0)"
+    """One as a share of the other: 0 while the part has never happened, absent where there is nothing to share."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"
 
 
 def quantile(q: float, histogram: str, by: str = "", *matchers: str) -> str:
-    """A quantile of a histogram, over the instances."""
-    return f"histogram_quantile({q}, {rate(f'{histogram}_bucket', f'{by}, le' if by else 'le', *matchers)})"
+    """A quantile of a histogram, over the instances; absent (and not NaN) where nothing was measured."""
+    return f"histogram_quantile({q}, {rate(f'{histogram}_bucket', f'{by}, le' if by else 'le', *matchers)}) >= 0"
 
 
 STATES: Final = ("ok", "inconclusive", "warn", "recovering", "reference_suspect", "degraded")
@@ -81,8 +86,9 @@ STATE_NUMBER: Final = highest(
 SERIES: Final = "vendor, mode, signal"
 _EVIDENCE: Final = pick("paramwall_drift_log_evidence")
 _THRESHOLD: Final = pick("paramwall_drift_log_threshold")
-EVIDENCE_USED: Final = f"{_EVIDENCE} / {_THRESHOLD}"
-"""The evidence as a share of what is an alarm, both as logarithms; a series of each instance."""
+EVIDENCE_USED: Final = f"clamp_min({_EVIDENCE} / {_THRESHOLD}, 0)"
+"""The evidence as a share of what is an alarm, both as logarithms; a series of each instance. Below 0 %, that is
+evidence of health, is 0 %."""
 _PEAK: Final = f"max_over_time({_EVIDENCE}[$__range] @ end()) / ({_THRESHOLD} @ end())"
 
 
