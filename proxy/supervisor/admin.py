@@ -1,7 +1,8 @@
-"""The admin port: `/metrics`, `/healthz`, `/readyz`, `/status`; the proxy port has none of them.
+"""The admin port: `/metrics`, `/healthz`, `/readyz`, `/status`, and the page; the proxy port has none of them.
 
-Not here: what the answers say (status.py, merge.py). Invariant: nothing here changes anything, and nothing a request
-holds reaches a template, a path or a command; the only input read is the Accept header of `/metrics`.
+Not here: what the answers say (status.py, merge.py), and what is for people (browsing.py). Invariant: nothing here
+changes anything, and nothing a request holds reaches a template, a path or a command; of a request for metrics or
+status only the Accept header is read.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import orjson
 from aiohttp import web
 
 from proxy.child.snapshot import Snapshot
-from proxy.supervisor import exposition
+from proxy.supervisor import browsing, exposition
 
 _OPENMETRICS: Final = "application/openmetrics-text"
-_NOT_FOUND: Final = "not found; this port answers GET /metrics, /healthz, /readyz and /status\n"
+PATHS: Final = ("/metrics", "/healthz", "/readyz", "/status")
+_NOT_FOUND: Final = f"not found; this port answers GET /, {', '.join(PATHS)}, {' and '.join(browsing.PATHS)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Views:
     refresh: Callable[[], Awaitable[None]]
     not_ready: Callable[[], str]
     status: Callable[[], dict[str, object]]
+    browsing: browsing.Browsing
 
 
 async def serve(sock: socket.socket, views: Views) -> web.AppRunner:
@@ -40,7 +43,7 @@ async def serve(sock: socket.socket, views: Views) -> web.AppRunner:
 
 
 def application(views: Views) -> web.Application:
-    """The four resources; anything else is a 404 that names them."""
+    """All resources; anything else is a 404 that names them."""
 
     async def metrics(request: web.Request) -> web.Response:
         await views.refresh()
@@ -64,11 +67,12 @@ def application(views: Views) -> web.Application:
         return web.Response(text=_NOT_FOUND, status=404)
 
     app = web.Application()
-    for path, handler in (("/metrics", metrics), ("/healthz", healthz), ("/readyz", readyz), ("/status", status)):
+    for path, handler in zip(PATHS, (metrics, healthz, readyz, status), strict=True):
         app.router.add_get(path, handler)
+    views.browsing.add_to(app)
     app.router.add_route("*", "/{anything:.*}", anything_else)
     return app
 
 
 def _answer(body: bytes, content_type: str) -> web.Response:
-    return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+    return web.Response(body=body, headers={"Content-Type": content_type})

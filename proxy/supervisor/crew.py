@@ -87,6 +87,10 @@ class Crew:
         """Workers that accept connections."""
         return sum(child.state is State.SERVING for child in self.children)
 
+    def present(self) -> Child | None:
+        """The first that was not told to leave: of a crew of one, that one."""
+        return next((child for child in self.children if not child.leaving), None)
+
     def in_flight(self) -> int:
         """Requests under way by the last reports."""
         return sum(child.in_flight for child in self.children)

@@ -23,22 +23,26 @@ import orjson
 from proxy.config.addresses import as_ip, is_loopback
 from proxy.config.values import Config
 from proxy.scorer.bodies import Bodies
+from proxy.scorer.book import KVV_CELL
 from proxy.scorer.evidence import (
     HOW_TO_KEEP,
     ROWS_READ,
     Asked,
     NoEvidence,
+    Subject,
     evidence_as_json,
     pair_as_json,
     pair_of,
     rows_of,
     subject_of,
 )
+from proxy.scorer.evidence_rows import sides
 from proxy.scorer.standing import read_log
 from proxy.store import Store, StoreError, StoreMissing
 
 READ_S: Final = 5.0
 ROWS_SENT: Final = 500
+KEPT_SENT: Final = 12
 TEXTS_SENT: Final = (100_000, 10_000, 1000)
 """Characters of one text; a smaller limit where the pair is still larger than PAIR_BYTES."""
 ITEMS_SENT: Final = 100
@@ -160,8 +164,10 @@ def _behind(files: _Files, asked: Asked) -> dict[str, Any]:
         standing = read_log(files.store, files.folder, time.time())
         subject = subject_of(standing, asked)
         rows = [] if subject is None else rows_of(files.store, files.bodies, subject)
+    kept = [] if subject is None or files.bodies is None else _kept(files.bodies, subject)
     return {
         **evidence_as_json(standing, subject, rows[:ROWS_SENT]),
+        "kept": kept,
         "count": {
             "rows": len(rows),
             "against": sum(row.against == 1 for row in rows),
@@ -171,15 +177,32 @@ def _behind(files: _Files, asked: Asked) -> dict[str, Any]:
     }
 
 
+def _kept(bodies: Bodies, subject: Subject) -> list[dict[str, Any]]:
+    """The first exchanges that were kept because of this signal: where they are found."""
+    found = bodies.about(subject.key.vendor, subject.series.name, subject.since_s, KEPT_SENT)
+    return [
+        {"number": each.number, "request_id": each.request_id, "at_s": each.at_s}
+        for each in found
+        if each.mode == subject.key.mode
+    ]
+
+
 def _pair(files: _Files, asked: str) -> dict[str, Any]:
     """As `paramwall evidence --pair ID --json` has it; `shortened` names what was cut for the page."""
     pair = pair_as_json(*pair_of(files.store, files.bodies, asked))
     kept = pair["kept"]
     if kept is None:
-        return {**pair, "shortened": []}
+        return {**pair, "sides": _sides(pair), "shortened": []}
     cuts = ({name: _cut(value, most) for name, value in kept.items()} for most in TEXTS_SENT)
     short = next((short for short in cuts if len(orjson.dumps(short)) <= PAIR_BYTES), {})
-    return {**pair, "kept": short, "shortened": [name for name, value in kept.items() if short.get(name) != value]}
+    shortened = [name for name, value in kept.items() if short.get(name) != value]
+    return {**pair, "kept": short, "sides": _sides(pair), "shortened": shortened}
+
+
+def _sides(pair: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What each signal read, in words: its name, the vendor, the reference."""
+    values = sorted((pair["row"] or {"values": {}})["values"].items())
+    return [(name, *sides(name, value)[:2]) for name, value in values if name != KVV_CELL]
 
 
 def _cut(value: Any, most: int) -> Any:  # noqa: ANN401  (any JSON value)

@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 import orjson
 
 from proxy import __version__
+from proxy.child.snapshot import Snapshot
 from proxy.config.values import Config, Reference, Vendor
+from proxy.metrics.glance import LOSSES, REQUESTS, Counter
+from proxy.supervisor.admin import PATHS
 from proxy.supervisor.child import Child
 from proxy.supervisor.crew import Crew, Place
 
@@ -37,6 +40,7 @@ class Running:
     loading: Loading
     uptime_s: float
     phase: str
+    not_ready: str
 
 
 def urls(config: Config, listen: Sequence[str]) -> list[str]:
@@ -48,7 +52,7 @@ def opening_lines(config: Config, listen: Sequence[str], admin: str) -> Iterator
     """What is printed at start, before the workers accept."""
     yield f"version {__version__}, configuration {config.hash}"
     yield f"listening on {' and '.join(urls(config, listen))}"
-    yield f"admin on http://{admin} (/metrics, /healthz, /readyz, /status)"
+    yield f"admin on http://{admin} (a page for people, {', '.join(PATHS)})"
     for vendor in config.vendors:
         yield f"vendor {vendor.name}: {place_of(vendor)}, profile {vendor.profile.name}, {credentials_of(vendor)}"
         yield f"policy for {vendor.name}: {vendor.plan.label}, {vendor.plan.enforcement}"
@@ -91,16 +95,22 @@ def credentials_of(vendor: Vendor) -> str:
     return "credentials pass through" if vendor.api_key is None else "credential held by the proxy"
 
 
-def members(running: Running, crew: Crew, scorers: Crew, now_s: float) -> dict[str, object]:
-    """The members of `/status`; `now_s` is the crews' clock. `shadow` is what the scorer says of itself; null where
-    there is none.
+def said_by(scorer: Child | None) -> bytes:
+    """What the scorer says of the vendors, as JSON; nothing before its first report."""
+    return b"" if scorer is None or scorer.report is None else scorer.report.detail
+
+
+def members(running: Running, crew: Crew, scorers: Crew, families: Snapshot, now_s: float) -> dict[str, object]:
+    """The members of `/status`; `now_s` is the crews' clock, `families` all that was counted. What the scorer says of
+    itself is beside them.
     """
     config = running.config
-    scorer = next((child for child in scorers.children if not child.leaving), None)
-    said = b"" if scorer is None or scorer.report is None else scorer.report.detail
+    scorer = scorers.present()
+    requests = _count(families, REQUESTS, "vendor")
     return {
         "version": __version__,
         "phase": running.phase,
+        "not_ready": running.not_ready or None,
         "uptime_s": round(running.uptime_s, 1),
         "listen": urls(config, running.listen),
         "admin": f"http://{running.admin}",
@@ -122,14 +132,31 @@ def members(running: Running, crew: Crew, scorers: Crew, now_s: float) -> dict[s
                 "policy": vendor.plan.label,
                 "enforcement": str(vendor.plan.enforcement),
                 "credentials": "pass" if vendor.api_key is None else "held",
+                "requests": requests.get(vendor.name, 0),
             }
             for vendor in config.vendors
         ],
         "in_flight": crew.in_flight(),
         "workers": [_worker(child, _place_of(child, crew.places), now_s) for child in crew.children],
         "scorer": None if scorer is None else _worker(scorer, _place_of(scorer, scorers.places), now_s),
-        **_shadow(said),
+        "scoring": config.scoring,
+        "evidence": {"state_dir": config.state_dir, "bodies": config.evidence.bodies},
+        "lost": {name: _count(families, counter).get("", 0) for name, counter in LOSSES.items()},
+        **_shadow(said_by(scorer)),
     }
+
+
+def _count(families: Snapshot, counter: Counter, by: str = "") -> dict[str, int]:
+    """What a counter says, by the values of one of its labels; without one, in all."""
+    counts: dict[str, int] = {}
+    for family in families:
+        if family.name == counter.family:
+            for values, (number,) in family.children:
+                labels = dict(zip(family.labels, values, strict=True))
+                if counter.labels.items() <= labels.items():
+                    label = labels.get(by, "")
+                    counts[label] = counts.get(label, 0) + int(number)
+    return counts
 
 
 def _shadow(said: bytes) -> dict[str, object]:

@@ -25,7 +25,10 @@ from proxy.child.snapshot import Snapshot, snapshot
 from proxy.config.load import Loaded
 from proxy.metrics.supervisor import SupervisorMetrics
 from proxy.supervisor import admin, sockets, status
+from proxy.supervisor.browsing import Browsing
 from proxy.supervisor.crew import Crew, Patience
+from proxy.supervisor.evidence import EvidenceReader
+from proxy.supervisor.history import History
 from proxy.supervisor.launches import Launches
 from proxy.supervisor.merge import Totals
 from proxy.supervisor.notes import Notes
@@ -76,6 +79,7 @@ class Supervisor:
         self._reloading = Reloading(load, loaded)
         self._listen = tuple(sockets.shown(sock) for sock in listening)
         self._admin = sockets.shown(admin_sockets[0])
+        self._history = History()
         self._phase = "starting"
         self._started_s = time.monotonic()
         self._loading = status.Loading(time.time(), "start")
@@ -86,7 +90,8 @@ class Supervisor:
         """Start, serve until told to stop, drain. Raises sockets.CannotStart."""
         self._hear_signals()
         self._describe()
-        views = admin.Views(self._families, self._refresh, self._not_ready, self._status)
+        browsing = Browsing(self._history, EvidenceReader(lambda: self._config))
+        views = admin.Views(self._families, self._refresh, self._not_ready, self._status, browsing)
         runners = [await admin.serve(sock, views) for sock in self._admin_sockets]
         try:
             await self._until(self._stop, self._serve())
@@ -151,6 +156,7 @@ class Supervisor:
     async def _report(self) -> None:
         await asyncio.sleep(REPORT_EVERY_S)
         await self._have_reports()
+        self._history.note(time.time(), status.said_by(self._scorer.present()))
 
     async def _have_reports(self) -> None:
         await asyncio.gather(self._crew.refresh(), self._scorer.refresh())
@@ -216,8 +222,9 @@ class Supervisor:
             loading=self._loading,
             uptime_s=time.monotonic() - self._started_s,
             phase=self._phase,
+            not_ready=self._not_ready(),
         )
-        return status.members(running, self._crew, self._scorer, time.monotonic())
+        return status.members(running, self._crew, self._scorer, self._families(), time.monotonic())
 
 
 def _revision() -> str:

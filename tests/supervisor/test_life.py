@@ -42,11 +42,11 @@ async def test_start_answer_and_stop(tmp_path: Path) -> None:
 async def check_admin(supervisor: Running) -> None:
     assert await supervisor.fetch("/healthz") == (200, "ok\n")
     assert await supervisor.fetch("/readyz") == (200, "ready\n")
-    for path in ("/", "/metrics/", "/v1/models", "/favicon.ico"):
+    for path in ("/index.html", "/metrics/", "/v1/models", "/favicon.ico"):
         code, text = await supervisor.fetch(path)
         assert code == 404
         assert text.count("\n") == 1
-        assert all(name in text for name in ("/metrics", "/healthz", "/readyz", "/status"))
+        assert all(name in text for name in ("/metrics", "/healthz", "/readyz", "/status", "/history", "/evidence"))
     status = await supervisor.status()
     assert status["vendors"] == [
         {
@@ -57,6 +57,7 @@ async def check_admin(supervisor: Running) -> None:
             "policy": plan("a").label,
             "enforcement": "repair",
             "credentials": "held",
+            "requests": 0,
         }
     ]
     assert status["config"]["hash"] == "a"
