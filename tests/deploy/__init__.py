@@ -1,0 +1,1 @@
+"""Tests of deploy/: each way to run Paramwall before the tool that would read it."""
