@@ -55,6 +55,7 @@ class Board:
         """What Grafana reads."""
         panels = list(_placed(self.rows))
         asked = "".join(query.expr for row in self.rows for panel in row.panels for query in panel.queries)
+        variables = [name for name in VARIABLES if f'"${name}"' in asked]
         return {
             "uid": self.uid,
             "title": self.title,
@@ -70,9 +71,9 @@ class Board:
             "timezone": "browser",
             "fiscalYearStartMonth": 0,
             "weekStart": "",
-            "annotations": {"list": [_change_points()]},
+            "annotations": {"list": [_change_points(variables)]},
             "links": [_LINKS],
-            "templating": {"list": [_DATASOURCE, *(_variable(name) for name in VARIABLES if f'"${name}"' in asked)]},
+            "templating": {"list": [_DATASOURCE, *map(_variable, variables)]},
             "panels": panels,
         }
 
@@ -147,24 +148,20 @@ def _variable(name: str) -> Json:
     }
 
 
-_CHANGED: Final = (
-    f"(max by ({SERIES}) (paramwall_drift_changepoint_timestamp_seconds"
-    '{job=~"$job", instance=~"$instance", vendor=~"$vendor"}) > 0) * 1000'
-)
-
-
-def _change_points() -> Json:
+def _change_points(variables: Sequence[str]) -> Json:
     """A line on every graph where the evidence says that a vendor changed."""
+    chosen = ", ".join(f'{name}=~"${name}"' for name in variables)
+    expr = f"(max by ({SERIES}) (paramwall_drift_changepoint_timestamp_seconds{{{chosen}}}) > 0) * 1000"
     return {
         "name": "Change points",
         "datasource": DATASOURCE,
         "enable": True,
         "hide": False,
         "iconColor": "red",
-        "expr": _CHANGED,
+        "expr": expr,
         "step": "60s",
         "titleFormat": "{{vendor}} changed",
         "textFormat": "{{signal}} ({{mode}})",
         "useValueForTime": True,
-        "target": {"refId": "change-points", "expr": _CHANGED},
+        "target": {"refId": "change-points", "expr": expr},
     }

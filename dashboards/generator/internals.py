@@ -128,7 +128,7 @@ _PROCESSES = Row(
             w=8,
         ),
         timeseries(
-            "Worker restarts",
+            "Worker restarts by reason",
             "By reason, between two points of the graph. killed is often want of memory, stuck an event loop that "
             "stood still for 30 s, rolling was asked for.",
             Query(growth(_RESTARTS, "instance, reason"), "{{instance}}: {{reason}}"),

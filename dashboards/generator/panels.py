@@ -216,6 +216,7 @@ def bargauge(
     """A bar for each series, as it stands now."""
     defaults = {
         "unit": unit,
+        "decimals": 0,
         "min": 0,
         **({} if most is None else {"max": most}),
         "color": {"mode": "thresholds"},
@@ -226,8 +227,10 @@ def bargauge(
         "orientation": "horizontal",
         "namePlacement": "left",
         "showUnfilled": True,
-        "sizing": "auto",
+        "sizing": "manual",
+        "text": {"titleSize": 13, "valueSize": 14},
         "valueMode": "color",
+        "maxVizHeight": 28,
         "minVizHeight": 16,
         "minVizWidth": 8,
         "reduceOptions": _reduced(),

@@ -5,7 +5,8 @@ import { dateTimeFormat } from '@grafana/data';
 import { useTheme2 } from '@grafana/ui';
 
 const AXIS = 22;
-const LEFT = 96;
+const LEFT = 72;
+const LETTER = 6.8;
 const TICKS = 6;
 
 function TimeAxis({ range, width, height, left }) {
@@ -34,7 +35,8 @@ function segments(field, times, end) {
 export function StateTimeline({ panel, data, width, height, range }) {
   const theme = useTheme2();
   const [from, to] = [range.from.valueOf(), range.to.valueOf()];
-  const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT);
+  const left = Math.max(LEFT, 16 + LETTER * Math.max(...data.map((frame) => frame.name.length)));
+  const x = (at) => left + ((at - from) / (to - from)) * (width - left);
   const band = (height - AXIS) / data.length;
   return (
     <svg width={width} height={height} fontFamily={theme.typography.fontFamily}>
@@ -44,7 +46,7 @@ export function StateTimeline({ panel, data, width, height, range }) {
         const top = row * band + (band - thick) / 2;
         return (
           <g key={frame.name}>
-            <text x={LEFT - 8} y={top + thick / 2 + 4} fill={theme.colors.text.primary} fontSize={12} textAnchor="end">{frame.name}</text>
+            <text x={left - 8} y={top + thick / 2 + 4} fill={theme.colors.text.primary} fontSize={12} textAnchor="end">{frame.name}</text>
             {segments(field, time.values, to).map((one) => {
               const shown = field.display(one.value);
               const wide = Math.max(1, x(one.until) - x(one.from));
@@ -60,7 +62,7 @@ export function StateTimeline({ panel, data, width, height, range }) {
           </g>
         );
       })}
-      <TimeAxis range={range} width={width} height={height} left={LEFT} />
+      <TimeAxis range={range} width={width} height={height} left={left} />
     </svg>
   );
 }

@@ -88,6 +88,7 @@ export function Bars({ panel, fieldConfig, data, width, height }) {
       width={width}
       height={height}
       minVizHeight={options.minVizHeight}
+      maxVizHeight={options.maxVizHeight}
       itemSpacing={8}
       orientation={VizOrientation.Horizontal}
       renderValue={({ value, alignmentFactors, width: w, height: h, orientation }) => (
@@ -100,6 +101,7 @@ export function Bars({ panel, fieldConfig, data, width, height }) {
           displayMode={options.displayMode}
           valueDisplayMode={options.valueMode}
           namePlacement={options.namePlacement}
+          text={options.text}
           showUnfilled={options.showUnfilled}
           itemSpacing={8}
           width={w}
