@@ -9,6 +9,7 @@ for a browser that was led here by an address (`refused_host`).
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -43,12 +43,13 @@ from proxy.store import Store, StoreError, StoreMissing
 READ_S: Final = 5.0
 ROWS_SENT: Final = 500
 KEPT_SENT: Final = 12
-TEXTS_SENT: Final = (100_000, 10_000, 1000)
+TEXTS_SENT: Final = (100_000, 10_000, 1000, 100)
 """Characters of one text; a smaller limit where the pair is still larger than PAIR_BYTES."""
 ITEMS_SENT: Final = 100
 """Tool calls of one answer."""
 PAIR_BYTES: Final = 2_000_000
 
+_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]+)?")
 _QUESTIONS: Final = ({"alarm"}, {"vendor"}, {"vendor", "mode"}, {"vendor", "signal"}, {"vendor", "mode", "signal"})
 
 
@@ -85,13 +86,11 @@ def refused_host(host: str, site: str, config: Config) -> str:
     """
     if site not in {"", "same-origin", "none"}:
         return "another web page asked for it"
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        name = ""
+    written = _HOST.fullmatch(host)
+    name = (written[1] or written[2]).lower() if written else ""
     if name and (as_ip(name) is not None or name in {"localhost", config.admin.host.lower()}):
         return ""
-    return f"the name {name[:100]!r} is not the admin port's own"
+    return f"the name {host[:100]!r} is not the admin port's own"
 
 
 class EvidenceReader:
@@ -213,6 +212,6 @@ def _cut(value: Any, most: int) -> Any:  # noqa: ANN401  (any JSON value)
         case dict():
             return {name: _cut(held, most) for name, held in value.items()}
         case list() | tuple():
-            return [_cut(each, most) for each in value[:ITEMS_SENT]]
+            return type(value)(_cut(each, most) for each in value[:ITEMS_SENT])
         case _:
             return value

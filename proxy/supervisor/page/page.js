@@ -9,8 +9,10 @@ const HISTORY_EVERY_S = 10;
 const EVIDENCE_EVERY_S = 30;
 const ONCE_S = 1e9;
 const GIVE_UP_S = 8;
-const ROWS_AT_FIRST = 25;
-const CARDS = 6;
+const ROWS_AT_FIRST = 10;
+const FEWEST_CARDS = 3;
+const MOST_CARDS = 12;
+const SPEAKS = 0.05; // of an alarm: less is no matter for a chart
 
 const STATES = {
   ok: ["✓", "ok", "Enough was compared, and nothing speaks against this vendor."],
@@ -208,8 +210,8 @@ function vendorRow(view, columns) {
     leading ? element("div", { class: "leading" }, element("a", { href: link("vendor", vendor, mode, leading.name) }, leading.name),
       sparkline(view, leading), meter(shareOf(leading))) : "-",
     leading ? effectOf(leading) : "-",
-    [thousands(view.pairs), view.pairs !== view.pairs_in_window && element("span", { class: "quiet" }, ` (${thousands(view.pairs_in_window)} now)`)],
-    thousands(view.answers),
+    inAll(view.pairs, view.pairs_in_window),
+    inAll(view.answers, view.answers_in_window),
   ], { "data-key": mode }, 0);
 }
 
@@ -247,18 +249,19 @@ function vendorView(status, where) {
   const title = `${where.vendor}, ${where.mode}`;
   if (!view) return [title, [back(), heading(title), element("p", {}, "Nothing was checked of this vendor in this mode yet.")]];
   const series = view.series.filter(({ n }) => n > 0).sort((one, other) => (other.alarmed_at_s !== null) - (one.alarmed_at_s !== null) || shareOf(other) - shareOf(one));
-  const cards = Math.max(CARDS, series.filter((each) => each.alarmed_at_s !== null).length);
+  const speaking = series.filter((each) => each.alarmed_at_s !== null || shareOf(each) >= SPEAKS).length;
+  const cards = Math.min(MOST_CARDS, Math.max(FEWEST_CARDS, speaking));
   const history = wanted(query("history", { vendor: where.vendor, mode: where.mode }), HISTORY_EVERY_S).said;
   const fraction = status.mirror?.fractions[where.vendor];
   return [title, [
     back(), heading(title),
-    element("p", {}, badge(view.state, view.at_s), " ", STATES[view.state]?.[2]),
+    element("p", {}, badge(view.state, view.at_s)), element("p", {}, STATES[view.state]?.[2]),
     facts([
       ["where", vendor?.url], ["policy", vendor && `${vendor.policy}, ${vendor.enforcement}; profile ${vendor.profile}`],
       ["credentials", vendor && (vendor.credentials === "pass" ? "the client's own" : "held by the proxy")],
       ["requests", vendor && thousands(vendor.requests)],
-      ["answers checked", `${thousands(view.answers)}; ${thousands(view.answers_in_window)} in the window`],
-      ["pairs compared", `${thousands(view.pairs)}; ${thousands(view.pairs_in_window)} in the window`],
+      ["answers checked", inAll(view.answers, view.answers_in_window)],
+      ["pairs compared", inAll(view.pairs, view.pairs_in_window)],
       ["mirrored now", fraction === undefined ? "nothing" : percent(fraction)],
     ]),
     element("h3", {}, "Signals"),
@@ -322,9 +325,10 @@ function evidenceView(status, where) {
   const series = view?.series.find((each) => each.name === name);
   const history = key.vendor && name && wanted(query("history", { vendor: key.vendor, mode: key.mode, signal: name }), HISTORY_EVERY_S).said;
   const drawn = history?.series[0];
+  const whole = where.kind === "alarm" && alarm ? `${title}: ${name} of ${key.vendor}` : title;
   const base = where.kind === "alarm" ? ["alarm", where.alarm] : ["vendor", where.vendor, where.mode, where.signal];
-  return [title, [
-    key.vendor ? back(["vendor", key.vendor, key.mode], `${key.vendor}, ${key.mode}`) : back(), heading(title),
+  return [whole, [
+    key.vendor ? back(["vendor", key.vendor, key.mode], `${key.vendor}, ${key.mode}`) : back(), heading(whole),
     alarm ? alarmSays(alarm, said?.subject.state ?? view?.state) : null,
     drawn ? element("p", { class: "quiet" }, `${name} finds ${drawn.finds}.`) : null,
     series ? element("div", { class: "card wide" }, charts(series, drawn, history)) : null,
@@ -457,7 +461,8 @@ function requestView(text) {
     messages.length ? element("ol", { class: "messages" }, messages.map((message) => element("li", {},
       element("span", { class: "tag" }, visible(String(message?.role ?? "?"))),
       element("pre", { tabindex: 0, dir: "auto" }, visible(typeof message?.content === "string" ? message.content : JSON.stringify(message, null, 2)))))) : null,
-    element("pre", { tabindex: 0, dir: "auto", "aria-label": "the rest of the request" }, visible(rest)));
+    messages.length ? element("details", {}, element("summary", {}, "The rest of the request"), element("pre", { tabindex: 0, dir: "auto" }, visible(rest)))
+      : element("pre", { tabindex: 0, dir: "auto" }, visible(rest)));
 }
 
 // Parts of a view
@@ -503,7 +508,7 @@ function sparkline(view, series) {
 function chart(label, { times, breakS, line, lower, upper, low, high, rules, mark, fill }, kind = "chart") {
   const width = 300, height = 60, first = times[0], last = times.at(-1);
   const x = (at) => last > first ? ((at - first) / (last - first)) * width : width;
-  const y = (value) => height - ((Math.min(high, Math.max(low, value)) - low) / (high - low || 1)) * height;
+  const y = (value) => 1 + (1 - (Math.min(high, Math.max(low, value)) - low) / (high - low || 1)) * (height - 2);
   const at = (index, value) => `${x(times[index]).toFixed(1)} ${y(value).toFixed(1)}`;
   const runs = runsOf(line, times, breakS);
   const band = lower ? runsOf(lower.map((value, index) => (value === null || upper[index] === null ? null : value)), times, breakS) : [];
@@ -531,7 +536,8 @@ function runsOf(values, times, breakS) {
 const now = () => (Date.now() + model.skewMs) / 1000;
 const thousands = (number) => Math.round(number).toLocaleString("en");
 const count = (number, name) => `${thousands(number)} ${name}${number === 1 ? "" : "s"}`;
-const percent = (share) => `${digits(share * 100)} %`;
+const inAll = (all, lately) => [thousands(all), all !== lately && element("span", { class: "quiet" }, `, ${thousands(lately)} in the window`)];
+const percent = (share) => `${digits(share * 100)}\u00a0%`;
 const digits = (number) => (Math.abs(number) >= 100 ? number.toFixed(0) : String(Number(number.toPrecision(3))));
 const power = (natural) => `10^${((natural ?? 0) * Math.LOG10E).toFixed(1)}`;
 const isRate = (kind) => kind === "rate" || kind === "offset" || kind === "baseline";
