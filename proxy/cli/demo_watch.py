@@ -197,12 +197,14 @@ async def _client(stage: Stage, vendor: str, numbers: Iterator[int]) -> None:
     url = f"{stage.proxy_url}/vendors/{vendor}/v1/chat/completions"
     while True:
         number = next(numbers)
-        body = {
+        body: dict[str, Any] = {
             "model": MODEL,
             "messages": [{"role": "user", "content": f"Question {number}: will the river rise in {number % 7} days?"}],
             "tools": _TOOLS,
             "stream": number % 2 == 0,
         }
+        if body["stream"]:
+            body["stream_options"] = {"include_usage": True}
         with suppress(aiohttp.ClientError, TimeoutError):
             async with stage.session.post(url, data=json.dumps(body), headers=HEADERS) as response:
                 await response.read()

@@ -104,7 +104,7 @@ def drill(
 async def _perform(programs: tuple[str, str], healthy_for_s: float | None, *, keep: bool, as_json: bool) -> bool:
     """The whole drill; whether every claim holds."""
     tell = _silent if as_json else answer
-    course = _course if healthy_for_s is None else _silence(healthy_for_s)
+    course = course_of_degradation if healthy_for_s is None else _silence(healthy_for_s)
     async with performing(programs) as (stage, monitoring, done):
         tell(f"  0.0 s  {' and '.join(monitoring.versions)} watch a proxy with two vendors and a reference")
 
@@ -145,7 +145,7 @@ def _silent(_: str) -> None:
 # The course
 
 
-async def _course(done: Drill, stage: Stage, monitoring: Monitoring) -> AsyncIterator[str]:
+async def course_of_degradation(done: Drill, stage: Stage, monitoring: Monitoring) -> AsyncIterator[str]:
     """Degrade, be noticed, repair, be taken back; a line for each thing as it happens. What does not happen ends it."""
     if not await _until_healthy(done, stage):
         return
