@@ -236,8 +236,8 @@ _CONTRACT = Row(
         ),
         bargauge(
             "Violations in the time range shown",
-            "How many answers broke which rule: the twelve largest. None at all is healthy.",
-            Query(f"topk(12, {grown(_VIOLATIONS, 'vendor, signal')} > 0)", "{{vendor}} {{signal}}",
+            "How many answers broke which rule: the seven largest. None at all is healthy.",
+            Query(f"topk(7, {grown(_VIOLATIONS, 'vendor, signal')} > 0)", "{{vendor}} {{signal}}",
                   empty="No answer broke a rule"),
             unit="locale",
             limits=levels("green", (1, "orange")),

@@ -93,10 +93,10 @@ _FATES = Row(
         ),
         bargauge(
             "Why not scored, in the time range shown",
-            "The twelve most frequent reasons. budget_…: raise the budget or lower the share. outbox_full, no_scorer: "
+            "The seven most frequent reasons. budget_…: raise the budget or lower the share. outbox_full, no_scorer: "
             "see the scorer below. client_gone in numbers: take alarms on lengths with care.",
             Query(
-                f"topk(12, {grown(_MIRROR, 'result, reason', _NOT_SCORED)} > 0)",
+                f"topk(7, {grown(_MIRROR, 'result, reason', _NOT_SCORED)} > 0)",
                 "{{result}}: {{reason}}",
                 empty="Everything that was mirrored was scored",
             ),

@@ -225,13 +225,13 @@ def bargauge(
     options = {
         "displayMode": "basic",
         "orientation": "horizontal",
-        "namePlacement": "left",
+        "namePlacement": "top",
         "showUnfilled": True,
         "sizing": "manual",
         "text": {"titleSize": 13, "valueSize": 14},
         "valueMode": "color",
-        "maxVizHeight": 28,
-        "minVizHeight": 16,
+        "maxVizHeight": 44,
+        "minVizHeight": 28,
         "minVizWidth": 8,
         "reduceOptions": _reduced(),
     }

@@ -106,8 +106,8 @@ _FINDINGS = Row(
         ),
         bargauge(
             "Parameters in the time range shown",
-            "Findings by parameter, the twelve most frequent.",
-            Query(f"topk(12, {grown(_VERDICTS, 'param')} > 0)", "{{param}}", empty=_NO_FINDING),
+            "Findings by parameter, the nine most frequent.",
+            Query(f"topk(9, {grown(_VERDICTS, 'param')} > 0)", "{{param}}", empty=_NO_FINDING),
             unit="locale",
             limits=levels("blue"),
             w=10,

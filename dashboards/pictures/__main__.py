@@ -48,7 +48,7 @@ def _height(dashboard: dict[str, Any]) -> int:
 
 def draw(prometheus_url: str, minutes: int, out: Path, names: list[str]) -> int:
     """Draw the named dashboards; how many panels failed."""
-    library, scrape, now, failed = library_version(), scrape_interval_s(prometheus_url), int(time.time()), 0
+    scrape, library, now, failed = scrape_interval_s(prometheus_url), library_version(), int(time.time()), 0
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="paramwall-pictures-") as files:
         bundle(Path(files))
