@@ -72,7 +72,7 @@ _STANDING = Row(
         note("How to read this", _HOW_TO_READ, h=3),
         stat(
             "Series in alarm",
-            "Series whose alarm lasts now, among the vendors and signals chosen above.",
+            "Series with an alarm against their vendor that lasts, among the vendors and signals chosen above.",
             Query(total(SERIES_ALARM), "in alarm"),
             unit="none",
             limits=levels("green", (1, "red")),
@@ -81,7 +81,8 @@ _STANDING = Row(
         ),
         stat(
             "Alarms raised",
-            "Alarms raised within the time range shown. Recovered ones count too.",
+            "Alarms raised within the time range shown, recovered ones too, and those that blame no vendor: outages, "
+            "late first tokens, the reference's.",
             Query(grown("paramwall_drift_alarms_total"), "raised", empty="No alarm since the scorer started"),
             unit="none",
             limits=levels("green", (0.5, "red")),
@@ -125,10 +126,10 @@ _SERIES_TABLE = Row(
     [
         table(
             "Every series",
-            "A row for each vendor, mode and signal that has seen anything. Evidence 100 % is an alarm. Effect is the "
+            "A row for each vendor, mode and signal that has seen anything. Evidence 100 % is an alarm; where no alarm "
+            "stands beside it, it speaks against the reference, or is an outage, which makes no state. Effect is the "
             "difference since the change point (or over all values), with 95 % bounds that hold however often you "
-            "look; tolerance is what is still no drift. The effect matters once the evidence does: a large effect with "
-            "little evidence is chance.",
+            "look; tolerance is what is still no drift. A large effect with little evidence is chance.",
             {"vendor": "Vendor", "mode": "Mode", "signal": "Signal"},
             Column("Alarm", SERIES_ALARM, looks={"mappings": _ALARM_WORDS, **COLOURED}),
             Column("Evidence", highest(EVIDENCE_USED, SERIES), "percentunit",
@@ -153,8 +154,8 @@ _EVIDENCE = Row(
     [
         state_timeline(
             "Alarms",
-            "Series whose alarm lasts, by name. A band that ends has recovered, was accepted, or its scorer is gone. "
-            "Bands that begin together are mostly one cause.",
+            "Series with an alarm against their vendor that lasts. A band that ends has recovered, was accepted, or "
+            "its scorer is gone. Bands that begin together are mostly one cause.",
             Query(f"{SERIES_ALARM} > 0", "{{vendor}} {{mode}} {{signal}}", empty="No alarm in this time range"),
             mappings=_ALARM_WORDS,
         ),

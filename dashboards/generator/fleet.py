@@ -83,8 +83,8 @@ _NOW = Row(
         ),
         stat(
             "Series in alarm",
-            "Series of evidence (vendor, mode, signal) whose alarm lasts, the vendor's or the reference's. It goes "
-            "back to 0 when they have recovered or were accepted.",
+            "Series of evidence (vendor, mode, signal) with an alarm against their vendor that lasts. It goes back to "
+            "0 when they have recovered or were accepted.",
             Query(total(SERIES_ALARM), "in alarm"),
             unit="none",
             limits=levels("green", (1, "red")),
@@ -142,8 +142,8 @@ _VENDORS = Row(
         ),
         timeseries(
             "Series in alarm by vendor",
-            "Series of evidence whose alarm lasts, for each vendor. Several at once are mostly one cause: read the "
-            "signals together.",
+            "Series of evidence with an alarm against the vendor that lasts. Several at once are mostly one cause: "
+            "read the signals together.",
             Query(total(SERIES_ALARM, "vendor"), "{{vendor}}"),
             unit="none",
         ),
