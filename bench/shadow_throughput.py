@@ -183,7 +183,7 @@ async def _fed(
 
 def _ended(metrics: ScorerMetrics) -> int:
     """Mirrored exchanges that have met their fate."""
-    return int(sum(count for _, (count,) in metrics.mirror.children()))
+    return int(sum(metrics.mirror.numbers()))
 
 
 # What crosses

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import orjson
 import yaml
 
+from proxy.child.snapshot import snapshot
 from proxy.config.load import Flags, load, read_file
 from proxy.config.values import Client, Config, Vendor
 from proxy.contract.envelope import Envelope
@@ -93,7 +94,7 @@ class Proxy:
 
     def exposition(self) -> str:
         """The worker's metrics as text."""
-        return exposed.exposition(self.metrics.registry)
+        return exposed.exposition(snapshot(self.metrics.registry))
 
     def count(self, name: str, **labels: str) -> float:
         """One sample's value; 0 when there is none."""

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from proxy.child.snapshot import Family
+from proxy.child.snapshot import Layout
 from proxy.config.values import Config
 
 _MAX_FRAME: Final = 256 * 1024 * 1024
@@ -67,13 +67,14 @@ class Swapped(msgspec.Struct, frozen=True, tag=True):
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
-    """How a child is: requests under way, how late its last timer fired (seconds), all metric families, and what else
-    it has to say (a JSON object, or b"").
+    """How a child is: requests under way, how late its last timer fired (seconds), the numbers of all its metrics with
+    their layout (None: as it was), and what else it has to say (a JSON object, or b"").
     """
 
     in_flight: int
     loop_lag_s: float
-    families: tuple[Family, ...]
+    numbers: tuple[float, ...]
+    layout: Layout | None = None
     detail: bytes = b""
 
 

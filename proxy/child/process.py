@@ -36,7 +36,7 @@ from proxy.child.channel import (
 )
 from proxy.child.lines import Lines
 from proxy.child.memory import settle
-from proxy.child.snapshot import snapshot
+from proxy.child.snapshot import Layout, snapshot
 from proxy.config.values import Config
 from proxy.metrics.cells import Buckets, Cell, Registry
 
@@ -104,6 +104,7 @@ class Obedience:
         self._lag = lag
         self._draining: asyncio.Task[None] | None = None
         self._lag_s = 0.0
+        self._told: Layout = ()
 
     async def run(self, sockets: Sequence[socket.socket]) -> None:
         """Obey until drained. Returns as well when the supervisor is gone and the last request is done.
@@ -165,7 +166,10 @@ class Obedience:
         self._channel.close()
 
     def _report(self) -> Report:
-        return Report(self._service.in_flight(), self._lag_s, snapshot(self._registry), self._service.detail())
+        before, now = self._told, snapshot(self._registry, self._told)
+        self._told = now.layout
+        changed = None if now.layout is before else now.layout
+        return Report(self._service.in_flight(), self._lag_s, tuple(now.numbers), changed, self._service.detail())
 
     def _say(self, word: Word) -> None:
         self._channel.send(encode_word(word))

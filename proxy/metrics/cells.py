@@ -8,15 +8,13 @@ for good, and every child has one value for each label.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
-Child: TypeAlias = tuple[tuple[str, ...], list[float]]
-"""Label values and numbers: the one value of a counter or gauge; of a histogram how many values are in each bucket
-alone, the last without a bound, and then their sum.
-"""
+Values: TypeAlias = tuple[str, ...]
+"""The label values of one child, in the order of its family's labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,8 @@ class Buckets:
         self._sum += value
 
     def now(self) -> list[float]:
-        """How many values are in each bucket, and their sum."""
-        return [*self._counts, self._sum]
+        """How many values are in each bucket alone, the last of them without a bound, and the sum of the values."""
+        return [*map(float, self._counts), float(self._sum)]
 
 
 class Counters:
@@ -101,7 +99,7 @@ class Counters:
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: Registry) -> None:
         self.definition = Definition(name, self.KIND, text, tuple(labels))
-        self._cells: dict[tuple[str, ...], Cell] = {}
+        self._cells: dict[Values, Cell] = {}
         registry.families.append(self)
 
     def labels(self, *values: str) -> Cell:
@@ -111,9 +109,13 @@ class Counters:
             cell = self._cells[values] = Cell()
         return cell
 
-    def children(self) -> Iterator[Child]:
-        """All of them as they stand."""
-        return ((values, [cell.now()]) for values, cell in self._cells.items())
+    def children(self) -> tuple[Values, ...]:
+        """The labels of all that were made, in that order."""
+        return tuple(self._cells)
+
+    def numbers(self) -> list[float]:
+        """What they say now, in the same order."""
+        return [cell.now() for cell in self._cells.values()]
 
 
 class Gauges(Counters):
@@ -133,7 +135,7 @@ class Histograms:
         self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float], registry: Registry
     ) -> None:
         self.definition = Definition(name, "histogram", text, tuple(labels), tuple(map(float, bounds)))
-        self._children: dict[tuple[str, ...], Buckets] = {}
+        self._children: dict[Values, Buckets] = {}
         registry.families.append(self)
 
     def labels(self, *values: str) -> Buckets:
@@ -143,6 +145,10 @@ class Histograms:
             child = self._children[values] = Buckets(self.definition.bounds)
         return child
 
-    def children(self) -> Iterator[Child]:
-        """All of them as they stand."""
-        return ((values, child.now()) for values, child in self._children.items())
+    def children(self) -> tuple[Values, ...]:
+        """The labels of all that were made, in that order."""
+        return tuple(self._children)
+
+    def numbers(self) -> list[float]:
+        """What they say now, one after another in the same order."""
+        return [number for child in self._children.values() for number in child.now()]

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from proxy.child.channel import Ask, Channel, Drain, Ready, Report, Swapped, Word, decode_word, encode_order
-from proxy.child.snapshot import Snapshot
+from proxy.child.snapshot import NOTHING, Snapshot
 from proxy.metrics.supervisor import Usage
 from proxy.supervisor.usage import usage_of
 
@@ -72,6 +72,8 @@ class Child:
         """Told to leave, so its end needs no successor."""
         self.was_ready = False
         self.report: Report | None = None
+        self.snapshot = NOTHING
+        """What it has counted, by the last report."""
         self.usage = Usage()
         self.missed = 0
         """Reports in a row that did not come in time; the first of them was asked for at `missed_since_s`."""
@@ -121,11 +123,6 @@ class Child:
         finally:
             theirs.close()
         return cls(process, await Channel.over(ours), first_order, started_s, on_change, on_line, launch.kind)
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The metric families of the last report."""
-        return () if self.report is None else self.report.families
 
     @property
     def in_flight(self) -> int:
@@ -194,7 +191,7 @@ class Child:
         while (frame := await self._channel.receive()) is not None:
             try:
                 self._take(decode_word(frame))
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, ValueError):
                 self._on_line(f"{self.kind} {self.pid} said what is no word of the channel and is ended")
                 self.kill()
 
@@ -211,6 +208,8 @@ class Child:
                     if not answer.done():
                         answer.set_result(error)
             case Report():
+                layout = self.snapshot.layout if word.layout is None else word.layout
+                self.snapshot = Snapshot(layout, word.numbers)
                 self.report = word
                 self.usage = usage_of(self.pid) or self.usage
                 self.missed = 0

@@ -1,4 +1,4 @@
-"""Snapshots of several workers, living and dead, added up to one.
+"""Snapshots of several processes, living and dead, added up to one.
 
 Not here: asking for snapshots and writing them out. Invariant: what a counter, or a bucket or sum of a histogram, has
 once shown it never falls below. Two things see to that: a dead worker's last numbers go into a base that stays, and no
@@ -8,33 +8,30 @@ the smallest step back as a restart from zero.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from proxy.child.snapshot import Family, Snapshot
-from proxy.metrics.cells import Kind
-
-Values: TypeAlias = tuple[str, ...]
-"""The label values of one child, in the order in which its family declares the labels."""
+from proxy.child.snapshot import NOTHING, Family, Layout, Snapshot
+from proxy.metrics.cells import Values
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How the numbers of one kind are joined. `outlives`: a dead worker's value still counts. `monotone`: never shown
-    lower than before.
+    """How the numbers of one family are joined. `largest`: the largest stands for all, else they are added up.
+    `outlives`: a dead worker's value still counts. `monotone`: never shown lower than before.
     """
 
-    join: Callable[[float, float], float]
+    largest: bool
     outlives: bool
     monotone: bool
 
 
-_ACCUMULATE: Final = Rule(operator.add, outlives=True, monotone=True)
-_SUM: Final = Rule(operator.add, outlives=False, monotone=False)
-_NEWEST: Final = Rule(max, outlives=True, monotone=False)
-_ANY: Final = Rule(max, outlives=False, monotone=False)
+_ACCUMULATE: Final = Rule(largest=False, outlives=True, monotone=True)
+_SUM: Final = Rule(largest=False, outlives=False, monotone=False)
+_NEWEST: Final = Rule(largest=True, outlives=True, monotone=False)
+_ANY: Final = Rule(largest=True, outlives=False, monotone=False)
 
 _GAUGE_RULES: Final = (
     ("_timestamp_seconds", _NEWEST),  # when something last happened, in whichever worker
@@ -43,72 +40,121 @@ _GAUGE_RULES: Final = (
 )
 
 
-def rule_of(kind: Kind, name: str) -> Rule:
+def rule_of(family: Family) -> Rule:
     """The rule of one family, by its kind and, for gauges, by its name; a gauge named otherwise is summed."""
-    if kind != "gauge":
+    if family.kind != "gauge":
         return _ACCUMULATE
-    return next((rule for ending, rule in _GAUGE_RULES if name.endswith(ending)), _SUM)
+    return next((rule for ending, rule in _GAUGE_RULES if family.name.endswith(ending)), _SUM)
 
 
-@dataclass(slots=True)
-class _Sums:
-    """One family while it is added up. `head` is the family as it was first seen; its children are not looked at."""
+class _Frame:
+    """The children of several layouts together, in the order first seen, and where the numbers of each layout go.
 
-    head: Family
-    rule: Rule
-    numbers: dict[Values, list[float]] = field(default_factory=dict)
+    Made anew only when a layout changes, so that adding up is one pass over the numbers. A family of other labels or
+    bounds than those first seen, from a process of another version, cannot be added and is left out.
+    """
 
-    def add(self, family: Family) -> None:
-        """A family of other labels or bounds, from a process of another version, cannot be added and is left out."""
-        head, numbers, join = self.head, self.numbers, self.rule.join
-        if (family.kind, family.labels, family.bounds) != (head.kind, head.labels, head.bounds):
-            return
-        for values, counted in family.children:
-            known = numbers.get(values)
-            numbers[values] = counted if known is None else [*map(join, known, counted)]
+    def __init__(self, layouts: Sequence[Layout]) -> None:
+        self.layouts = layouts
+        heads: dict[str, Family] = {}
+        children: dict[str, dict[Values, None]] = {}
+        for family in (family for layout in layouts for family in layout):
+            head = heads.setdefault(family.name, family)
+            known = children.setdefault(family.name, {})
+            if _alike(head, family):
+                known.update(dict.fromkeys(family.children))
+        self.layout = tuple(_with(head, tuple(children[name])) for name, head in heads.items())
+        self.monotone: list[bool] = []
+        self._places: dict[str, tuple[Family, Mapping[Values, int]]] = {}
+        for family in self.layout:
+            start = len(self.monotone)
+            places = {values: start + place * family.width for place, values in enumerate(family.children)}
+            self._places[family.name] = family, places
+            self.monotone += [rule_of(family).monotone] * family.width * len(places)
+        self.targets = [self.targets_of(layout) for layout in layouts]
+
+    def targets_of(self, layout: Layout) -> tuple[list[int], list[tuple[int, int]]]:
+        """For each number where it is added, one past the end for nowhere; and, of those whose largest counts, from
+        where to where.
+        """
+        nowhere = len(self.monotone)
+        added: list[int] = []
+        largest: list[tuple[int, int]] = []
+        for family in layout:
+            head, places = self._places.get(family.name, (family, {}))
+            for values in family.children:
+                target = places.get(values) if _alike(head, family) else None
+                if target is None:
+                    added += [nowhere] * family.width
+                elif rule_of(family).largest:
+                    largest.append((len(added), target))
+                    added.append(nowhere)
+                else:
+                    added += range(target, target + family.width)
+        return added, largest
+
+    def joined(self, snapshots: Iterable[Snapshot]) -> list[float]:
+        """The numbers of this frame's layouts, in their order, as one."""
+        numbers = [0.0] * (len(self.monotone) + 1)
+        best: dict[int, float] = {}
+        for snapshot, (added, largest) in zip(snapshots, self.targets, strict=True):
+            said = snapshot.numbers
+            for target, number in zip(added, said, strict=True):
+                numbers[target] += number
+            for source, target in largest:
+                best[target] = max(best.get(target, said[source]), said[source])
+        numbers.pop()
+        for target, number in best.items():
+            numbers[target] = number
+        return numbers
+
+    def floor(self, shown: Snapshot) -> list[float]:
+        """What may not be gone below, of what was shown in another layout."""
+        lowest = [-math.inf] * (len(self.monotone) + 1)
+        for target, number in zip(self.targets_of(shown.layout)[0], shown.numbers, strict=True):
+            lowest[target] = number
+        return [low if monotone else -math.inf for low, monotone in zip(lowest, self.monotone, strict=False)]
 
 
 class Totals:
     """The base of the dead, and what was shown last."""
 
     def __init__(self) -> None:
-        self._base: dict[str, _Sums] = {}
-        self._shown: dict[str, dict[Values, list[float]]] = {}
+        self._base = self._shown = NOTHING
+        self._frame = _Frame([])
+        self._floor: list[float] = []
 
     def bury(self, last: Snapshot, *, gauges: bool = True) -> None:
         """Keep what outlives a process; `last` is the last snapshot it gave. Without `gauges` only what is counted: the
         one process that succeeds it has the same gauges to show.
         """
-        for family in last:
-            kept = rule_of(family.kind, family.name).outlives and (gauges or family.kind != "gauge")
-            # The head alone keeps a family's place in the order.
-            _add_to(self._base, (family if kept else _with(family, ()),))
+        layout: list[Family] = []
+        numbers: list[float] = []
+        for family, counted in last.families():
+            kept = rule_of(family).outlives and (gauges or family.kind != "gauge")
+            layout.append(family if kept else _with(family, ()))  # the head alone keeps a family's place in the order
+            numbers += counted if kept else ()
+        both = (self._base, Snapshot(tuple(layout), numbers))
+        frame = _Frame([one.layout for one in both])
+        self._base = Snapshot(frame.layout, frame.joined(both))
 
     def merged(self, living: Iterable[Snapshot]) -> Snapshot:
         """The base and the living, in the order first seen."""
-        sums = {name: _Sums(base.head, base.rule, dict(base.numbers)) for name, base in self._base.items()}
-        for snapshot in living:
-            _add_to(sums, snapshot)
-        for name, family in sums.items():
-            if family.rule.monotone:
-                self._shown[name] = family.numbers = _never_lower(self._shown.get(name, {}), family.numbers)
-        return tuple(_with(family.head, family.numbers.items()) for family in sums.values())
+        snapshots = (*living, self._base)
+        layouts = [one.layout for one in snapshots]
+        if [*map(id, layouts)] != [*map(id, self._frame.layouts)]:
+            self._frame = _Frame(layouts)
+            self._floor = self._frame.floor(self._shown)
+        frame = self._frame
+        numbers = [*map(max, frame.joined(snapshots), self._floor)]
+        self._floor = [number if low else -math.inf for number, low in zip(numbers, frame.monotone, strict=True)]
+        self._shown = Snapshot(frame.layout, numbers)
+        return self._shown
 
 
-def _never_lower(shown: dict[Values, list[float]], now: dict[Values, list[float]]) -> dict[Values, list[float]]:
-    return {
-        values: numbers if (before := shown.get(values)) is None else [*map(max, before, numbers)]
-        for values, numbers in now.items()
-    }
+def _alike(one: Family, other: Family) -> bool:
+    return (one.kind, one.labels, one.bounds) == (other.kind, other.labels, other.bounds)
 
 
-def _with(head: Family, children: Iterable[tuple[Values, list[float]]]) -> Family:
-    return Family(head.name, head.kind, head.text, head.labels, head.bounds, tuple(children))
-
-
-def _add_to(sums: dict[str, _Sums], families: Iterable[Family]) -> None:
-    for family in families:
-        known = sums.get(family.name)
-        if known is None:
-            known = sums[family.name] = _Sums(family, rule_of(family.kind, family.name))
-        known.add(family)
+def _with(family: Family, children: tuple[Values, ...]) -> Family:
+    return Family(family.name, family.kind, family.text, family.labels, family.bounds, children)

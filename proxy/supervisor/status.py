@@ -149,9 +149,9 @@ def members(running: Running, crew: Crew, scorers: Crew, families: Snapshot, now
 def _count(families: Snapshot, counter: Counter, by: str = "") -> dict[str, int]:
     """What a counter says, by the values of one of its labels; without one, in all."""
     counts: dict[str, int] = {}
-    for family in families:
+    for family, numbers in families.families():
         if family.name == counter.family:
-            for values, (number,) in family.children:
+            for values, number in zip(family.children, numbers, strict=True):
                 labels = dict(zip(family.labels, values, strict=True))
                 if counter.labels.items() <= labels.items():
                     label = labels.get(by, "")

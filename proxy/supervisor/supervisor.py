@@ -21,7 +21,7 @@ from typing import Final
 import orjson
 
 from proxy import __version__
-from proxy.child.snapshot import Snapshot, snapshot
+from proxy.child.snapshot import NOTHING, Snapshot, snapshot
 from proxy.config.load import Loaded
 from proxy.metrics.supervisor import SupervisorMetrics
 from proxy.supervisor import admin, sockets, status
@@ -62,6 +62,7 @@ class Supervisor:
         self._admin_sockets = admin_sockets
         self._notes = notes
         self._metrics = SupervisorMetrics()
+        self._own = NOTHING
         totals = self._totals = Totals()
         self._crew = Crew(
             launches.worker,
@@ -207,7 +208,8 @@ class Supervisor:
     def _families(self) -> Snapshot:
         """What all processes have counted by their last reports."""
         reported = [child.snapshot for crew in (self._crew, self._scorer) for child in crew.children]
-        return (*snapshot(self._metrics.registry), *self._totals.merged(reported))
+        self._own = snapshot(self._metrics.registry, self._own.layout)
+        return self._totals.merged([self._own, *reported])
 
     def _not_ready(self) -> str:
         if self._stop.is_set():

@@ -20,12 +20,12 @@ def prepared() -> Metrics:
 
 
 def series(metrics: Metrics) -> list[str]:
-    return [line for line in exposition(metrics.registry).splitlines() if not line.startswith("#")]
+    return [line for line in exposition(snapshot(metrics.registry)).splitlines() if not line.startswith("#")]
 
 
 def test_names_follow_the_rules_of_prometheus() -> None:
     """Prefix, base units, `_total` on counters and on nothing else."""
-    for family in snapshot(prepared().registry):
+    for family in snapshot(prepared().registry).layout:
         assert re.fullmatch(r"paramwall(_[a-z]+)+", family.name)
         assert family.text.endswith(".")
         assert not family.name.endswith("_total")

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import orjson
 
-from proxy.child.snapshot import snapshot
 from proxy.metrics.cells import Registry
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.metrics.shadow import ShadowMetrics
@@ -55,10 +54,9 @@ class Watched:
         """`paramwall_mirror_total` by (result, reason), workers and scorer together, without zeros."""
         found: dict[tuple[str, str], float] = {}
         for registry in (self.registry, self.metrics.registry):
-            for family in snapshot(registry):
-                if family.name == "paramwall_mirror":
-                    for (_, result, reason), (count,) in family.children:
-                        found[result, reason] = found.get((result, reason), 0) + count
+            for sample in exposed.samples(registry, "paramwall_mirror_total"):
+                key = (sample.labels["result"], sample.labels["reason"])
+                found[key] = found.get(key, 0) + sample.value
         return {key: value for key, value in found.items() if value}
 
     def balanced(self) -> bool:

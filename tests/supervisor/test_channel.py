@@ -26,9 +26,9 @@ from proxy.child.channel import (
     encode_word,
 )
 from proxy.child.lines import Lines
-from proxy.child.snapshot import Family
+from proxy.child.snapshot import Family, Snapshot
 
-REPORT = Report(3, 0.25, (Family("c", "counter", "Text.", ("vendor",), (), ((("a",), [float("inf")]),)),))
+REPORT = Report(3, 0.25, (float("inf"), 2.0), (Family("c", "counter", "Text.", ("vendor",), (), (("a",), ("b",))),))
 
 
 @pytest.mark.parametrize("word", [Ready(), Swapped("why"), REPORT])
@@ -42,14 +42,19 @@ def test_anything_else_is_no_word(frame: bytes) -> None:
         decode_word(frame)
 
 
-@pytest.mark.parametrize(
-    "child", [[["a"], []], [["a"], [1.0, 2.0]], [[], [1.0]], [["a", "b"], [1.0]], [["a"], ["1"]], [[1], [1.0]]]
-)
-def test_a_report_that_could_not_be_added_up_is_no_word(child: list[list[object]]) -> None:
-    said = ["Report", 0, 0.0, [["c", "counter", "Text.", ["vendor"], [], [child]]]]
-    named = dict(zip(("type", "in_flight", "loop_lag_s", "families"), said, strict=True))
+@pytest.mark.parametrize("child", [[], ["a", "b"], [1], "a"])
+def test_a_report_that_could_not_be_added_up_is_no_word(child: object) -> None:
+    layout = [["c", "counter", "Text.", ["vendor"], [], [child]]]
+    said = {"type": "Report", "in_flight": 0, "loop_lag_s": 0.0, "numbers": [1.0], "layout": layout}
     with pytest.raises(msgspec.MsgspecError):
-        decode_word(msgspec.msgpack.encode(named))
+        decode_word(msgspec.msgpack.encode(said))
+
+
+def test_a_snapshot_has_a_number_for_each_place() -> None:
+    assert REPORT.layout is not None
+    assert Snapshot(REPORT.layout, REPORT.numbers)
+    with pytest.raises(ValueError, match="1 numbers for 2 places"):
+        Snapshot(REPORT.layout, REPORT.numbers[:1])
 
 
 def test_an_order_is_one_of_the_four() -> None:

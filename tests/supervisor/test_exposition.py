@@ -15,15 +15,18 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics import exposition as their_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from proxy.child.snapshot import Family, snapshot
-from proxy.metrics.cells import Child, Kind
+from proxy.child.snapshot import Family, Snapshot, snapshot
+from proxy.metrics.cells import Kind
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.metrics.worker import Metrics
 from proxy.supervisor import exposition
-from tests.exposed import collected
+from proxy.supervisor.merge import Totals
+from tests.exposed import collected, metric
 
 NAMES = st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6}){0,2}", fullmatch=True)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(('"', "\\", "\n", 'a\\"b\nc'))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+    ('"', "\\", "\n", 'a%s%%\\"b\nc')
+)
 LARGE = st.integers(0, 2**70).map(float) | st.sampled_from((999999.0, 1e6, 1e6 + 0.5, 1e15, 1e16, 123456789.125, -1e9))
 NUMBERS = st.floats() | LARGE | st.sampled_from((0.0, -0.0, math.inf, -math.inf, math.nan))
 COUNTS = st.integers(0, 2**52).map(float)
@@ -32,24 +35,23 @@ BOUNDS = st.lists(st.floats(0, 1e9), max_size=4, unique=True).map(lambda bounds:
 
 
 @st.composite
-def families(draw: st.DrawFn) -> Family:
+def families(draw: st.DrawFn) -> tuple[Family, list[float]]:
     kind = draw(KINDS)
     labels = draw(st.lists(NAMES.filter(lambda name: name != "le"), max_size=4, unique=True))
     bounds = draw(BOUNDS) if kind == "histogram" else ()
-    values = draw(st.lists(st.tuples(*(TEXTS for _ in labels)), max_size=4, unique=True))
-    counts = st.lists(COUNTS, min_size=len(bounds) + 1, max_size=len(bounds) + 1)
-    numbers = st.tuples(counts, NUMBERS).map(lambda both: [*both[0], both[1]])
-    counted = numbers if kind == "histogram" else NUMBERS.map(lambda number: [number])
-    children: list[Child] = [(one, draw(counted)) for one in values]
-    return Family(f"pw_{draw(NAMES)}", kind, draw(TEXTS), tuple(labels), bounds, tuple(children))
+    children = draw(st.lists(st.tuples(*(TEXTS for _ in labels)), max_size=4, unique=True))
+    family = Family(f"pw_{draw(NAMES)}", kind, draw(TEXTS), tuple(labels), bounds, tuple(children))
+    counts = st.lists(COUNTS, min_size=family.width - 1, max_size=family.width - 1)
+    return family, [number for _ in children for number in (*draw(counts), draw(NUMBERS))]
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(families(), max_size=4, unique_by=lambda family: family.name))
-def test_as_prometheus_client_writes_them(given: list[Family]) -> None:
-    theirs = collected(lambda: given)
-    assert exposition.plain(given) == generate_latest(theirs)
-    assert exposition.openmetrics(given) == their_openmetrics.generate_latest(theirs)  # type: ignore[no-untyped-call]
+@given(st.lists(families(), max_size=4, unique_by=lambda each: each[0].name))
+def test_as_prometheus_client_writes_them(given: list[tuple[Family, list[float]]]) -> None:
+    ours = Snapshot(tuple(family for family, _ in given), [number for _, numbers in given for number in numbers])
+    theirs = collected(metric(*each) for each in given)
+    assert exposition.plain(ours) == generate_latest(theirs)
+    assert exposition.openmetrics(ours) == their_openmetrics.generate_latest(theirs)  # type: ignore[no-untyped-call]
 
 
 def test_the_content_types_are_those_of_the_formats() -> None:
@@ -57,13 +59,11 @@ def test_the_content_types_are_those_of_the_formats() -> None:
     assert exposition.OPENMETRICS_TYPE == their_openmetrics.CONTENT_TYPE_LATEST
 
 
-def real() -> tuple[Family, ...]:
+def real() -> Snapshot:
     metrics, scorer = Metrics(), ScorerMetrics()
     metrics.series("chat", "one", stream=True).duration.observe(0.7)
     scorer.effect.labels("one", "thinking", "empty_answer").set(math.nan)
-    own = snapshot(metrics.registry)
-    names = {family.name for family in own}
-    return (*own, *(family for family in snapshot(scorer.registry) if family.name not in names))
+    return Totals().merged([snapshot(metrics.registry), snapshot(scorer.registry)])
 
 
 def test_a_parser_reads_it_back() -> None:

@@ -14,22 +14,20 @@ from pathlib import Path
 from prometheus_client.samples import Sample
 
 from proxy.child.snapshot import snapshot
-from tests.exposed import metric
+from tests import exposed
 from tests.proxying import Proxy
 from tests.wire.client import until
 
 
 def samples(proxy: Proxy, name: str) -> Iterator[Sample]:
     """One family's samples of this name."""
-    for family in snapshot(proxy.metrics.registry):
-        if name.startswith(family.name):
-            yield from (sample for sample in metric(family).samples if sample.name == name)
+    return exposed.samples(proxy.metrics.registry, name)
 
 
 def label_values(proxy: Proxy) -> set[str]:
     """Every label value there is: nothing else in an exposition can come from a request."""
-    families = snapshot(proxy.metrics.registry)
-    return {value for family in families for values, _ in family.children for value in values}
+    layout = snapshot(proxy.metrics.registry).layout
+    return {value for family in layout for values in family.children for value in values}
 
 
 def total(proxy: Proxy, name: str, **labels: str) -> float:
