@@ -15,9 +15,11 @@ from typing import Any
 
 import orjson
 
+from proxy.child.snapshot import snapshot
 from proxy.config.values import Address, Config, Evidence, Vendor
 from proxy.contract.answer import Answer, ToolCall, Usage
 from proxy.drift.rows import PairRow
+from proxy.metrics.supervisor import SupervisorMetrics
 from proxy.scorer.bodies import Bodies, Keep, Kept, Limits
 from proxy.scorer.book import Book, told
 from proxy.scorer.redaction import Redactor
@@ -95,12 +97,12 @@ def status_of(book: Book, **members: Any) -> dict[str, Any]:  # noqa: ANN401  (J
 
 
 def history_of(book_rows: int) -> History:
-    """Some points of what a scorer would have told while the log was written."""
+    """Some points of what a scorer would have told while the log was written, had it been written in seconds."""
     history, book = History(), Book()
     for index, row in enumerate(list(rows())[:book_rows]):
         book.fold(row)
         if isinstance(row, PairRow) and index % 15 == 0:
-            history.note(row.at_s, orjson.dumps({"drift": [told(view) for view in book.fleet.view(row.at_s)]}))
+            history.note(BEGAN_S + index, orjson.dumps({"drift": [told(view) for view in book.fleet.view(row.at_s)]}))
     return history
 
 
@@ -113,8 +115,9 @@ async def admin_port(
     async def refresh() -> None:
         await asyncio.sleep(0)
 
+    registry = SupervisorMetrics().registry
     browsing = Browsing(history or History(), EvidenceReader(lambda: settings))
-    views = admin.Views(tuple, refresh, lambda: "", status, browsing)
+    views = admin.Views(lambda: snapshot(registry), refresh, lambda: "", status, browsing)
     (sock,) = sockets.listen((replace(settings.admin, host="127.0.0.1"),), "--admin")
     runner = await admin.serve(sock, views)
     try:

@@ -9,7 +9,7 @@ const HISTORY_EVERY_S = 10;
 const EVIDENCE_EVERY_S = 30;
 const ONCE_S = 1e9;
 const GIVE_UP_S = 8;
-const ROWS_AT_FIRST = 10;
+const ROWS_AT_FIRST = 6;
 const FEWEST_CARDS = 3;
 const MOST_CARDS = 12;
 const SPEAKS = 0.05; // of an alarm: less is no matter for a chart
@@ -22,6 +22,8 @@ const STATES = {
   inconclusive: ["?", "inconclusive", "Too little was compared to say anything, or the reference fails. Mirror more, or look at the reference."],
   reference_suspect: ["⚑", "reference suspect", "What has alarmed speaks against the reference. Do not page the vendor; look at the reference."],
 };
+
+const GRAVITY = ["degraded", "reference_suspect", "recovering", "warn", "inconclusive", "ok"];
 
 const LOST = {
   answers_dropped: "answers were not looked at (the scorer did not take them)",
@@ -190,8 +192,12 @@ function overview(status) {
 
 function vendorTable(status) {
   const columns = ["mode", "state", "closest to an alarm", "effect", "pairs", "answers"];
-  return table("stacked vendors", "Vendors, and how each stands in each mode", columns, status.vendors.map((vendor) => {
-    const views = status.drift.filter((view) => view.key.vendor === vendor.name);
+  const viewsOf = (vendor) => status.drift.filter((view) => view.key.vendor === vendor.name);
+  // The gravest first, those without an answer last; beyond that as configured.
+  const gravity = (vendor) => Math.min(GRAVITY.length, ...viewsOf(vendor).map(({ state }) => GRAVITY.indexOf(state)));
+  const vendors = [...status.vendors].sort((one, other) => gravity(one) - gravity(other));
+  return table("stacked vendors", "Vendors, and how each stands in each mode", columns, vendors.map((vendor) => {
+    const views = viewsOf(vendor);
     return element("tbody", { role: "rowgroup", "data-key": vendor.name },
       element("tr", { role: "row", class: "group" }, element("th", { role: "rowheader", scope: "rowgroup", colspan: columns.length },
         element("span", { class: "name" }, vendor.name), " ",
