@@ -45,16 +45,21 @@ def free_port() -> int:
 
 
 class Program:
-    """One running program and all its descendants."""
+    """One running program and all its descendants; on one CPU, or on any (None)."""
 
     def __init__(
-        self, name: str, command: Sequence[str], cpu: int, folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        cpu: int | None,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["taskset", "-c", str(cpu), *command],
+                [*(() if cpu is None else ("taskset", "-c", str(cpu))), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

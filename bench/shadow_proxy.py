@@ -97,7 +97,7 @@ def write(folder: Path, said: Mapping[str, object]) -> Path:
 
 
 @contextlib.contextmanager
-def watched(name: str, folder: Path, cpu: int, said: Mapping[str, object]) -> Iterator[Watched]:
+def watched(name: str, folder: Path, cpu: int | None, said: Mapping[str, object]) -> Iterator[Watched]:
     """`paramwall serve` with this configuration, ready. Raises RuntimeError, with its last words, when it is not."""
     own = folder / name
     own.mkdir(exist_ok=True)

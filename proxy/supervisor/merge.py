@@ -82,15 +82,15 @@ class _Frame:
         largest: list[tuple[int, int]] = []
         for family in layout:
             head, places = self._places.get(family.name, (family, {}))
-            for values in family.children:
-                target = places.get(values) if _alike(head, family) else None
+            width, by_largest = family.width, rule_of(family).largest
+            for target in map((places if _alike(head, family) else {}).get, family.children):
                 if target is None:
-                    added += [nowhere] * family.width
-                elif rule_of(family).largest:
+                    added += [nowhere] * width
+                elif by_largest:
                     largest.append((len(added), target))
                     added.append(nowhere)
                 else:
-                    added += range(target, target + family.width)
+                    added += range(target, target + width)
         return added, largest
 
     def joined(self, snapshots: Iterable[Snapshot]) -> list[float]:
