@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.generator.board import Board, Row
-from dashboards.generator.fleet import EVIDENCE_LIMITS, SERIES_ALARM, STATE_WORDS, STATES_TEXT
+from dashboards.generator.fleet import ALARM, EVIDENCE_LIMITS, SERIES_ALARM, STATE_WORDS, STATES_TEXT
 from dashboards.generator.panels import (
     COLOURED,
     Column,
@@ -47,6 +47,9 @@ _OBSERVATIONS: Final = highest(pick("paramwall_drift_observations"), SERIES)
 _CHANGED: Final = f"{highest(pick('paramwall_drift_changepoint_timestamp_seconds'), SERIES)} > 0"
 _KNOWN: Final = "> -Inf"
 """Lets through what is a number: what is not known is NaN."""
+_ALARM_PEAK: Final = highest(f"max_over_time({pick(ALARM)}[$__range] @ end())", SERIES)
+_ALARMED: Final = f"{SERIES_ALARM} and on ({SERIES}) {_ALARM_PEAK} > 0"
+"""Every series that alarmed in the time range shown, its calm times too: a band without an end would seem to last."""
 _NO_CHANGE: Final = "No change point: nothing alarms or warns"
 _NO_EFFECT: Final = "No effect is known: too few values"
 _NO_PAIRS: Final = "No pair was scored: there is no reference, or nothing was mirrored"
@@ -156,7 +159,7 @@ _EVIDENCE = Row(
             "Alarms",
             "Series with an alarm against their vendor that lasts. A band that ends has recovered, was accepted, or "
             "its scorer is gone. Bands that begin together are mostly one cause.",
-            Query(f"{SERIES_ALARM} > 0", "{{vendor}} {{mode}} {{signal}}", empty="No alarm in this time range"),
+            Query(_ALARMED, "{{vendor}} {{mode}} {{signal}}", empty="No alarm in this time range"),
             mappings=_ALARM_WORDS,
         ),
         timeseries(

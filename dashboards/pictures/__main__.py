@@ -1,4 +1,4 @@
-"""The command: `python -m dashboards.pictures PROMETHEUS_URL [--minutes N] [--out FOLDER] [--only NAME]`.
+"""The command `python -m dashboards.pictures PROMETHEUS_URL`; `--help` lists its options.
 
 Not here: how a page is served or drawn. Invariant: exit code 1 when a panel could not be drawn, 2 when nothing could.
 """
@@ -46,9 +46,9 @@ def _height(dashboard: dict[str, Any]) -> int:
     return _TOP + _CELL * last + 8
 
 
-def draw(prometheus_url: str, minutes: int, out: Path, names: list[str]) -> int:
-    """Draw the named dashboards; how many panels failed."""
-    scrape, library, now, failed = scrape_interval_s(prometheus_url), library_version(), int(time.time()), 0
+def draw(prometheus_url: str, start_s: int, end_s: int, out: Path, names: list[str]) -> int:
+    """Draw the named dashboards from start to end (Unix time); how many panels failed."""
+    scrape, library, failed = scrape_interval_s(prometheus_url), library_version(), 0
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="paramwall-pictures-") as files:
         bundle(Path(files))
@@ -56,7 +56,7 @@ def draw(prometheus_url: str, minutes: int, out: Path, names: list[str]) -> int:
         with served(site) as url:
             for name in names:
                 dashboard = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-                times = {"from": now - 60 * minutes, "to": now, "scrape": scrape}
+                times = {"from": start_s, "to": end_s, "scrape": scrape}
                 site.give({"dashboard": dashboard, "library": library, **times})
                 file = (out / f"{name}.png").resolve()
                 picture(url, file, _WIDTH, _height(dashboard))
@@ -79,12 +79,15 @@ def main() -> int:
     every = sorted(file.stem for file in FOLDER.glob("*.json"))
     parser = argparse.ArgumentParser(prog="python -m dashboards.pictures", description="Draws the dashboards.")
     parser.add_argument("prometheus", help="the URL of a Prometheus that scrapes Paramwall")
-    parser.add_argument("--minutes", type=int, default=15, help="the time range to be shown, up to now (15)")
+    parser.add_argument("--minutes", type=int, default=15, help="the time range to be shown (15)")
+    parser.add_argument("--ago", type=int, default=0, metavar="SECONDS", help="how long ago it ends (0)")
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"), help="the folder (docs/pictures)")
     parser.add_argument("--only", choices=every, action="append", help="this dashboard alone; may be repeated")
     asked = parser.parse_args()
+    end_s = int(time.time()) - asked.ago
     try:
-        return 1 if draw(asked.prometheus, asked.minutes, asked.out, asked.only or every) else 0
+        start_s = end_s - 60 * asked.minutes
+        return 1 if draw(asked.prometheus, start_s, end_s, asked.out, asked.only or every) else 0
     except CannotDraw as error:
         print(f"python -m dashboards.pictures: {error}", file=sys.stderr)
         return 2

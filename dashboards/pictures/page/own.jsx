@@ -20,19 +20,19 @@ function TimeAxis({ range, width, height, left }) {
   ));
 }
 
-function segments(field, times, end) {
+function segments(field, times, end, step) {
   const found = [];
   field.values.forEach((value, index) => {
-    if (value === null || Number.isNaN(value)) return;
+    if (value === null) return;
     const last = found.at(-1);
-    const until = times[index + 1] ?? end;
+    const until = times[index + 1] ?? Math.min(end, times[index] + 1500 * step);
     if (last && last.value === value && last.until === times[index]) last.until = until;
     else found.push({ value, from: times[index], until });
   });
   return found;
 }
 
-export function StateTimeline({ panel, data, width, height, range }) {
+export function StateTimeline({ panel, data, width, height, range, step }) {
   const theme = useTheme2();
   const [from, to] = [range.from.valueOf(), range.to.valueOf()];
   const left = Math.max(LEFT, 16 + LETTER * Math.max(...data.map((frame) => frame.name.length)));
@@ -47,7 +47,7 @@ export function StateTimeline({ panel, data, width, height, range }) {
         return (
           <g key={frame.name}>
             <text x={left - 8} y={top + thick / 2 + 4} fill={theme.colors.text.primary} fontSize={12} textAnchor="end">{frame.name}</text>
-            {segments(field, time.values, to).map((one) => {
+            {segments(field, time.values, to, step).map((one) => {
               const shown = field.display(one.value);
               const wide = Math.max(1, x(one.until) - x(one.from));
               return (
