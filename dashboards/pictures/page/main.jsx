@@ -91,7 +91,7 @@ function Head({ dashboard, job }) {
       <div style={{ fontSize: 18, fontWeight: 500 }}>
         {dashboard.title}
         <small style={{ float: 'right', fontSize: 12, color: theme.colors.text.secondary }}>
-          Drawn from live data with Grafana&apos;s component library @grafana/ui {job.library}, without a Grafana server. {Math.round(range / 60)} minutes until {dateTimeFormat(job.to * 1000, { format: 'HH:mm', timeZone: 'utc' })} UTC.
+          Drawn from live data with Grafana&apos;s component library @grafana/ui {job.library}, without a Grafana server. {Math.round(range / 60)} min until {dateTimeFormat(job.to * 1000, { format: 'HH:mm', timeZone: 'utc' })} UTC.
         </small>
       </div>
       <div style={{ display: 'flex', gap: 8, marginTop: 10 }}>
