@@ -257,7 +257,6 @@ function vendorView(status, where) {
   const series = view.series.filter(({ n }) => n > 0).sort((one, other) => (other.alarmed_at_s !== null) - (one.alarmed_at_s !== null) || shareOf(other) - shareOf(one));
   const speaking = series.filter((each) => each.alarmed_at_s !== null || shareOf(each) >= SPEAKS).length;
   const cards = Math.min(MOST_CARDS, Math.max(FEWEST_CARDS, speaking));
-  const history = wanted(query("history", { vendor: where.vendor, mode: where.mode }), HISTORY_EVERY_S).said;
   const fraction = status.mirror?.fractions[where.vendor];
   return [title, [
     back(), heading(title),
@@ -271,15 +270,20 @@ function vendorView(status, where) {
       ["mirrored now", fraction === undefined ? "nothing" : percent(fraction)],
     ]),
     element("h3", {}, "Signals"),
-    element("p", { class: "quiet" }, history?.at_s.length ? `Evidence is shown as the share of what an alarm takes. Charts begin ${clock(history.at_s[0])}; a restart begins them anew.`
-      : "Evidence is shown as the share of what an alarm takes. Charts begin with the first report after a start."),
-    element("div", { class: "cards" }, series.slice(0, cards).map((each) => card(view, each, history))),
+    element("p", { class: "quiet" }, "Evidence is shown as the share of what an alarm takes. Charts begin with the proxy's start, and go back 43 hours at most."),
+    element("div", { class: "cards" }, series.slice(0, cards).map((each) => card(view, each))),
     series.length > cards ? element("details", {}, element("summary", {}, `${series.length - cards} more signals, further from an alarm`), seriesTable(view, series.slice(cards))) : null,
   ]];
 }
 
-function card(view, series, history) {
-  const drawn = history?.series.find(({ signal }) => signal === series.name);
+// The past of one series, as far as the proxy has it.
+function historyOf({ vendor, mode }, signal) {
+  const history = wanted(query("history", { vendor, mode, signal }), HISTORY_EVERY_S).said;
+  return [history, history?.series[0]];
+}
+
+function card(view, series) {
+  const [history, drawn] = historyOf(view.key, series.name);
   return element("article", { class: "card", "data-key": series.name },
     element("h4", {}, element("a", { href: link("vendor", view.key.vendor, view.key.mode, series.name) }, series.name), series.alarmed_at_s !== null && element("span", { class: "tag" }, series.suspect ? "alarm against the reference" : "alarm")),
     element("p", { class: "quiet small" }, drawn?.finds),
@@ -329,8 +333,7 @@ function evidenceView(status, where) {
   const key = said?.subject.key ?? alarm?.key ?? where, name = said?.subject.series.name ?? alarm?.series ?? where.signal;
   const view = status.drift.find((each) => each.key.vendor === key.vendor && each.key.mode === key.mode);
   const series = view?.series.find((each) => each.name === name);
-  const history = key.vendor && name && wanted(query("history", { vendor: key.vendor, mode: key.mode, signal: name }), HISTORY_EVERY_S).said;
-  const drawn = history?.series[0];
+  const [history, drawn] = key.vendor && name ? historyOf(key, name) : [];
   const whole = where.kind === "alarm" && alarm ? `${title}: ${name} of ${key.vendor}` : title;
   const base = where.kind === "alarm" ? ["alarm", where.alarm] : ["vendor", where.vendor, where.mode, where.signal];
   return [whole, [
@@ -433,7 +436,8 @@ function answersBeside(kept) {
   const columns = ["", ...sides.map(([name]) => name)];
   return table("stacked beside", "The answers side by side", columns, element("tbody", { role: "rowgroup" }, [...new Set(parts.flatMap((each) => [...each.keys()]))].map((part) => {
     const texts = parts.map((each) => each.get(part));
-    const alike = texts.length > 1 && texts[0] !== undefined && texts[1] !== undefined ? commonLength(texts[0], texts[1]) : 0;
+    const prose = /^(reasoning|content|call )/.test(part) && texts[0] !== undefined && texts[1] !== undefined;
+    const alike = prose ? commonLength(texts[0], texts[1]) : 0;
     const same = texts.length > 1 && texts[0] === texts[1];
     return cells(columns, [
       [part, texts.length > 1 && element("span", { class: "quiet small" }, same ? " the same" : alike > 0 ? ` alike for ${count(alike, "character")}` : " differs")],
@@ -502,9 +506,9 @@ function meter(share) {
 }
 
 function sparkline(view, series) {
-  const history = wanted(query("history", { vendor: view.key.vendor, mode: view.key.mode, signal: series.name }), HISTORY_EVERY_S).said;
-  const shares = [...(history?.series[0]?.evidence ?? []), shareOf(series)];
-  const times = [...(history?.series.length ? history.at_s : []), now()];
+  const [history, drawn] = historyOf(view.key, series.name);
+  const shares = [...(drawn?.evidence ?? []), shareOf(series)];
+  const times = [...(drawn ? history.at_s : []), now()];
   return chart(`evidence of ${series.name} over time`, { times, breakS: 3 * (history?.step_s ?? 10), line: shares, fill: true, low: 0, high: Math.max(1.15, ...shares.map((each) => each ?? 0)), rules: [[1, "limit"]] }, "spark");
 }
 
