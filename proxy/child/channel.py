@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from proxy import __version__
 from proxy.child.snapshot import Layout
 from proxy.config.values import Config
 
@@ -80,18 +81,34 @@ class Report(msgspec.Struct, frozen=True, tag=True):
 
 Word: TypeAlias = Ready | Swapped | Report
 
+_RELEASE: Final = f"{__version__}\n".encode()
+"""Before every order. Its values go by their places, so another release could take one for another."""
+_LONGEST_RELEASE: Final = 40
+
+
+class OtherRelease(RuntimeError):
+    """Parent and child are not of one installation: it was replaced beneath a running supervisor."""
+
+
 _WORDS: Final[msgspec.msgpack.Decoder[Word]] = msgspec.msgpack.Decoder(Word)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 def encode_order(order: Order) -> bytes:
     """Encoded once, sent to as many workers as there are."""
-    return pickle.dumps(order, protocol=pickle.HIGHEST_PROTOCOL)
+    return _RELEASE + pickle.dumps(order, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def decode_order(frame: bytes) -> Order:
-    """Only for what came from the process that started this one (see the head of this module)."""
-    order = pickle.loads(frame)  # noqa: S301  (parent to own child; see the head of this module)
+    """Only for what came from the process that started this one (see the head of this module). Raises OtherRelease
+    when that runs another release.
+    """
+    if not frame.startswith(_RELEASE):
+        its = frame.partition(b"\n")[0][:_LONGEST_RELEASE].decode("ascii", "replace")
+        raise OtherRelease(
+            f"this process is of paramwall {__version__}, its supervisor of {its}: restart the supervisor"
+        )
+    order = pickle.loads(frame[len(_RELEASE) :])  # noqa: S301  (parent to own child; see the head of this module)
     if not isinstance(order, Order):
         raise TypeError(f"a frame of the supervisor held a {type(order).__name__}, which is no order")
     return order

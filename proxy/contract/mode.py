@@ -37,7 +37,8 @@ class Mode(StrEnum):
 Path: TypeAlias = tuple[str, ...]
 """Where a switch stands: a top-level member, or a member of a top-level object."""
 
-_ON_OFF: Final = {"enabled": Mode.THINKING, "disabled": Mode.INSTANT}
+_ON_OFF: Final = {"enabled": Mode.THINKING, "disabled": Mode.INSTANT, "adaptive": Mode.THINKING}
+"""`adaptive`, which Claude Code sends, leaves it to the model; Kimi has no third way and thinks unless told not to."""
 _EFFORTS: Final = {"none": Mode.INSTANT} | dict.fromkeys(
     ("minimal", "low", "medium", "high", "xhigh", "max", "auto"), Mode.THINKING
 )

@@ -16,6 +16,7 @@ from proxy.child.channel import (
     Ask,
     Channel,
     Drain,
+    OtherRelease,
     Ready,
     Report,
     Swapped,
@@ -59,8 +60,16 @@ def test_a_snapshot_has_a_number_for_each_place() -> None:
 
 def test_an_order_is_one_of_the_four() -> None:
     assert decode_order(encode_order(Drain(1.0, 2.0))) == Drain(1.0, 2.0)
+    release = encode_order(Drain(1.0, 2.0)).partition(b"\n")[0] + b"\n"
     with pytest.raises(TypeError, match="str, which is no order"):
-        decode_order(pickle.dumps("x"))
+        decode_order(release + pickle.dumps("x"))
+
+
+@pytest.mark.parametrize("before", [b"99.0\n", b""])
+def test_an_order_of_another_release_is_refused_before_it_is_read(before: bytes) -> None:
+    _, _, order = encode_order(Drain(1.0, 2.0)).partition(b"\n")
+    with pytest.raises(OtherRelease, match="restart the supervisor"):
+        decode_order(before + order)
 
 
 async def pair() -> tuple[Channel, socket.socket]:
