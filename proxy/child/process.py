@@ -42,6 +42,8 @@ from proxy.metrics.cells import Buckets, Cell, Registry
 
 _LAG_EVERY_S: Final = 1.0
 _LAST_LINES_S: Final = 1.0
+_SMALL_BYTES: Final = 4096
+"""A larger order holds a configuration, which takes its time to be read; all others cost less than a thread's turn."""
 _SWITCH_S: Final = 0.001
 """How long another thread of the worker, the log's or one that reads a configuration, may keep the event loop waiting
 for the interpreter's lock.
@@ -122,7 +124,8 @@ class Obedience:
         self._say(Ready())
         lag = asyncio.create_task(self._watch_lag())
         while (frame := await self._channel.receive()) is not None:
-            await self._obey(await asyncio.to_thread(decode_order, frame))  # a large configuration takes its time
+            small = len(frame) <= _SMALL_BYTES
+            await self._obey(decode_order(frame) if small else await asyncio.to_thread(decode_order, frame))
         if self._draining is None:  # the supervisor is gone
             await self._begin_drain(self._config.drain_grace_s, self._config.drain_s)
         if self._draining is not None:
