@@ -52,10 +52,11 @@ def left_out(why: str, remedy: str) -> None:
     pytest.skip(message)
 
 
-def run(*command: str, stdin: str | None = None) -> str:
-    """What a command prints, once it ended well."""
-    done = subprocess.run(command, input=stdin, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+def run(*command: str) -> str:
+    """What a command prints, once it ended well and without a warning."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+    assert done.stderr == "", f"{' '.join(command)}: {done.stderr}"
     return done.stdout
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +15,9 @@ from proxy.config.document import DrainSettings
 from proxy.config.load import Flags, load
 from proxy.policy.document import parse_profile
 from tests.deploy.outside import package, program, run
+from tests.deploy.patience import served
 from tests.deploy.rendering import CHART, OPERATOR, VALUES, Manifest, chart, faults, one, rendered, values
-from tests.source import ROOT
+from tests.e2e.serving import write
 
 SETS: Final = sorted(file.stem for file in VALUES.glob("*.yaml") if file.stem != "refused")
 REFUSED: Final[list[dict[str, Any]]] = yaml.safe_load((VALUES / "refused.yaml").read_text())
@@ -137,6 +140,27 @@ def test_services_monitors_and_policies_aim_at_the_pods(name: str) -> None:
         ]["relabelings"]
 
 
+async def test_helm_test_tells_a_ready_proxy_from_none(tmp_path: Path) -> None:
+    (asking,) = one(chart({}), "Pod")["spec"]["containers"]
+    vendors = [{"name": "one", "url": "http://127.0.0.1:9/v1", "credentials": "pass"}]
+    write(tmp_path, vendors=vendors)
+    async with served(tmp_path) as supervisor:
+        (script,) = asking["args"]
+        for host, here in (("-admin:9091", supervisor.admin), (":80", supervisor.url)):
+            assert f'name + "{host}/' in script
+            script = script.replace(f'"http://" + name + "{host}', f'"{here}')
+        assert await ended(script) == 0
+        assert await ended(script.replace("/readyz", "/nothing")) == 1
+    assert await ended(script) == 1
+
+
+async def ended(script: str) -> int:
+    """The exit code of a Python script."""
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=quiet, stderr=quiet)
+    return await asyncio.wait_for(process.wait(), 60)
+
+
 def test_clients_do_not_reach_the_admin_port() -> None:
     service = one(chart({}), "Service", "paramwall")
     assert [port["targetPort"] for port in service["spec"]["ports"]] == ["proxy"]
@@ -170,7 +194,7 @@ def test_the_chart_holds_the_same_rules_and_dashboards() -> None:
 
 
 def test_rules_pass_through_helm_unchanged(tmp_path: Path) -> None:
-    originals = sorted((ROOT / "dashboards/rules").glob("*.yaml"))
+    originals = sorted((CHART / "files/rules").glob("*.yaml"))
     manifests = chart(values("everything"))
     rules = [each for each in manifests if each["kind"] == "PrometheusRule"]
     assert [each["spec"] for each in rules] == [yaml.safe_load(file.read_text()) for file in originals]
@@ -182,7 +206,7 @@ def test_rules_pass_through_helm_unchanged(tmp_path: Path) -> None:
 
 
 def test_dashboards_pass_through_helm_unchanged() -> None:
-    originals = {f"paramwall-{file.name}": file.read_text() for file in (ROOT / "dashboards/grafana").glob("*.json")}
+    originals = {f"paramwall-{file.name}": file.read_text() for file in (CHART / "files/grafana").glob("*.json")}
     maps = [each for each in chart(values("everything")) if each["metadata"]["labels"].get("grafana_dashboard") == "1"]
     assert {name: text for each in maps for name, text in each["data"].items()} == originals
     assert all(len(yaml.dump(each)) < 900_000 for each in maps), "a ConfigMap holds a mebibyte"

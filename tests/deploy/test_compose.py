@@ -18,17 +18,15 @@ import yaml
 import proxy
 from proxy.config.load import Flags, load, read_file
 from tests.deploy.outside import DEPLOY, program, run
+from tests.deploy.patience import READY_S, served
 from tests.source import ROOT
-from tests.supervisor.running import running, until
+from tests.supervisor.running import until
 
 FOLDER: Final = DEPLOY / "compose"
 OURS: Final = f"paramwall:{proxy.__version__}"
 SIMULATORS: Final = ("reference", "honest", "degrading")
 PROMETHEUS: Final = "apt-get install prometheus"
 ALERTMANAGER: Final = "apt-get install prometheus-alertmanager"
-
-READY_S: Final = 60
-"""How long a process may take to start; an idle machine needs two seconds."""
 
 Service = dict[str, Any]
 
@@ -196,8 +194,7 @@ async def test_the_demo_runs(tmp_path: Path) -> None:
         for name, url in zip(SIMULATORS, urls, strict=True):
             text = text.replace(f"http://{name}:9000/v1", url)
         (tmp_path / "paramwall.yaml").write_text(re.sub(r"0\.0\.0\.0:\d+", "127.0.0.1:0", text))
-        demo = await stack.enter_async_context(running("-P", "-m", "proxy", "serve", cwd=tmp_path, ready=False))
-        await demo.hears(r"\bready\b", READY_S)
+        demo = await stack.enter_async_context(served(tmp_path))
         script = FOLDER / "traffic.py"
         assert services()["traffic"]["entrypoint"] == ["python", "/demo/traffic.py"]
         vendors = [word for word in services()["traffic"]["command"] if word in SIMULATORS]

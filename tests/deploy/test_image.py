@@ -16,7 +16,8 @@ import yaml
 
 import proxy
 from tests.deploy.outside import DEPLOY, program, run
-from tests.e2e.serving import serving
+from tests.deploy.patience import served
+from tests.e2e.serving import write
 from tests.source import ROOT
 
 DOCKERFILE: Final = DEPLOY / "Dockerfile"
@@ -73,7 +74,8 @@ async def healthy(admin: str) -> bool:
 async def test_the_health_check_tells_a_living_proxy_from_none(tmp_path: Path) -> None:
     assert health_check()[0] == "python"
     vendors = [{"name": "one", "url": "http://127.0.0.1:9/v1", "credentials": "pass"}]
-    async with serving(tmp_path, vendors) as supervisor:
+    write(tmp_path, vendors=vendors)
+    async with served(tmp_path) as supervisor:
         admin = supervisor.admin.removeprefix("http://")
         assert await healthy(admin)
     assert not await healthy(admin)

@@ -13,8 +13,8 @@ from proxy.config.document import DrainSettings
 from proxy.simulator import Options, Simulator
 from tests.deploy.confined import allowed, settings
 from tests.deploy.outside import DEPLOY, program, run
+from tests.deploy.patience import served
 from tests.e2e.serving import chat, write
-from tests.supervisor.running import running
 
 UNIT: Final = DEPLOY / "systemd/paramwall.service"
 SYSTEMD: Final = "apt-get install systemd"
@@ -74,8 +74,7 @@ async def test_the_proxy_works_with_what_is_left(tmp_path: Path) -> None:
         reference = {"url": vendor.url, "profile": "moonshot"}
         state = str(tmp_path / "state")
         write(tmp_path, vendors=vendors, reference=reference, mirror={"fraction": "100%"}, state_dir=state, workers=2)
-        async with running(*launcher, "-P", "-m", "proxy", "serve", cwd=tmp_path, ready=False) as proxy:
-            await proxy.hears(r"\bready\b", 60)
+        async with served(tmp_path, *launcher) as proxy:
             assert not proxy.said("confined:")
             url = f"{proxy.url}/v1/chat/completions"
             async with proxy.session.post(url, json=chat(), headers={"Authorization": "Bearer sk-x"}) as response:
