@@ -31,6 +31,7 @@ class RuleQuery(NamedTuple):
 class Checked(NamedTuple):
     """One moment of a unit test: the (alert, severity) pairs that fire of one alert."""
 
+    test: str
     alert: str
     firing: frozenset[tuple[str, str]]
 
@@ -70,6 +71,7 @@ def checked() -> list[Checked]:
     """Every moment at which a unit test looks at an alert."""
     return [
         Checked(
+            test["name"],
             each["alertname"],
             frozenset((each["alertname"], one["exp_labels"]["severity"]) for one in each["exp_alerts"]),
         )
