@@ -2,7 +2,7 @@
 
 Here: a table of points, one column for each value of each series, filled from the scorer's own reports. Not here: how
 things stand now (`/status`), and the log. Invariants: memory is bounded, whatever is reported: MOST_POINTS points of
-MOST_SERIES series, 3.8 KB each, 8 MB in all; a point costs a time proportional to the series told, and never a
+MOST_SERIES series, 3.8 KB each, 9 MB in all; a point costs a time proportional to the series told, and never a
 decision about a request; nothing is kept over a restart.
 """
 
