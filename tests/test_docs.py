@@ -26,7 +26,12 @@ from tests.source import MODULES, ROOT, none_of, plain_strings, project_files
 
 TEST_COMMAND = ".venv/bin/pytest"
 README = ROOT / "README.md"
-DOCUMENTS = tuple(sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")]))
+FOLDERS = ("bench", "dashboards", "deploy")
+DOCUMENTS = tuple(
+    sorted(
+        [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(f for one in FOLDERS for f in (ROOT / one).glob("*.md"))]
+    )
+)
 BENCHMARKS = ROOT / "docs/benchmarks.md"
 FIGURES = ROOT / "bench/figures.json"
 

@@ -87,7 +87,9 @@ class Monitoring:
         now_s = time.time()
         for alert in payload["alerts"]:
             notice = Notice(now_s, alert["status"] == "firing", alert["labels"], alert["annotations"])
-            if notice.name != WATCHDOG:
+            # Alertmanager tells the whole group again when one of it changes.
+            before = next((each for each in reversed(self.notices) if each.labels == notice.labels), None)
+            if notice.name != WATCHDOG and (before is None or before.firing != notice.firing):
                 self.notices.append(notice)
 
 

@@ -79,8 +79,8 @@ class Crew:
         self._patience = patience
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
-        self._started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done when all workers accept, with "", or when no more is tried, with why."""
+        self._started: asyncio.Future[str] | None = None
+        """Where somebody waits for the start: done when all accept, with "", or when no more is tried, with why."""
         self._replacing = asyncio.Lock()
 
     def serving(self) -> int:
@@ -101,12 +101,13 @@ class Crew:
 
     async def start(self, config: Config) -> None:
         """Start all and wait until they accept. Raises CannotStart when that is not to be had."""
+        self._started = asyncio.get_running_loop().create_future()
         self.begin(config)
         if failure := await self._started:
             raise CannotStart(failure)
 
     def begin(self, config: Config) -> None:
-        """Start all without waiting for any."""
+        """Start all without waiting for any; one that dies again and again is started again and again."""
         self._config = config
         self._resize(self._wanted(config))
 
@@ -252,8 +253,7 @@ class Crew:
             f"{self._kind} {child.pid} {child.ended()}; another is started in {pause_s:g} s{_last_line(child)}"
         )
         place.stillborn = 0 if child.was_ready else place.stillborn + 1
-        if place.stillborn >= STILLBORN_LIMIT and not self._started.done():
-            self._started.set_result(_hopeless(child))
+        if place.stillborn >= STILLBORN_LIMIT and self._tell_start(_hopeless(child)):
             return
         await self._fill(place, pause_s)
 
@@ -278,8 +278,15 @@ class Crew:
     def _changed(self) -> None:
         serving = self.serving()
         self._metrics.serving.set(serving)
-        if serving >= len(self.places) and not self._started.done():
-            self._started.set_result("")
+        if serving >= len(self.places):
+            self._tell_start("")
+
+    def _tell_start(self, failure: str) -> bool:
+        """Whether somebody still waited for the start, and has been told."""
+        if self._started is None or self._started.done():
+            return False
+        self._started.set_result(failure)
+        return True
 
 
 def _reason(child: Child) -> str:

@@ -53,11 +53,14 @@ def test_claims_of_health(changed: dict[str, Any], holds: list[bool]) -> None:
     assert [held for _, held in claims(Drill(**{"healthy_s": 4.0, "watchdog": True, **changed}), 60.0)] == holds
 
 
-def test_the_watchdog_is_no_alert() -> None:
+def test_the_watchdog_is_no_alert_and_what_is_told_again_is_no_news() -> None:
     monitoring = Monitoring("", "", ("", ""))
     alerts = [{"status": "firing", "labels": {"alertname": name}, "annotations": {}} for name in (WATCHDOG, DEGRADED)]
-    monitoring.take({"alerts": alerts})
+    for _ in range(2):
+        monitoring.take({"alerts": alerts})
     assert [each.name for each in monitoring.notices] == [DEGRADED]
+    monitoring.take({"alerts": [{**alerts[1], "status": "resolved"}]})
+    assert [each.firing for each in monitoring.notices] == [True, False]
 
 
 def test_a_program_that_is_missing_is_named_with_its_package(tmp_path: Path) -> None:
