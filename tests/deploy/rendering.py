@@ -49,7 +49,7 @@ def kustomized(folder: str) -> list[Manifest]:
 
 
 def _documents(text: str) -> Iterator[Manifest]:
-    return (each for each in yaml.safe_load_all(text) if each)
+    return (each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each)
 
 
 def one(manifests: Iterable[Manifest], kind: str, name: str = "") -> Manifest:

@@ -202,11 +202,12 @@ async def test_the_demo_runs(tmp_path: Path) -> None:
         try:
 
             async def seen() -> bool:
-                answered = [
-                    await demo.metric("paramwall_requests_total", vendor=vendor, outcome="ok") for vendor in vendors
-                ]
-                scored = await demo.metric("paramwall_mirror_total", result="scored")
-                return min(answered) >= 5 and scored >= 1
+                views = (await demo.status())["drift"]
+                counted = {
+                    vendor: [(view["answers"], view["pairs"]) for view in views if view["key"]["vendor"] == vendor]
+                    for vendor in vendors
+                }
+                return all(any(answers >= 5 and pairs >= 1 for answers, pairs in each) for each in counted.values())
 
             await until(seen, "both vendors answered and pairs were compared", READY_S)
         finally:

@@ -73,7 +73,7 @@ async def test_the_proxy_works_with_what_is_left(tmp_path: Path) -> None:
         vendors = [{"name": "one", "url": vendor.url, "credentials": "pass"}]
         reference = {"url": vendor.url, "profile": "moonshot"}
         state = str(tmp_path / "state")
-        write(tmp_path, vendors=vendors, reference=reference, mirror={"fraction": "100%"}, state_dir=state, workers=2)
+        write(tmp_path, vendors=vendors, reference=reference, mirror={"fraction": "100%"}, state_dir=state)
         async with served(tmp_path, *launcher) as proxy:
             assert not proxy.said("confined:")
             url = f"{proxy.url}/v1/chat/completions"
