@@ -1,4 +1,4 @@
-"""What the admin port has for people: the page, its two files, and the JSON that only the page asks for.
+"""What the admin port has for people: the page, its style and modules, and the JSON that only the page asks for.
 
 Not here: what the JSON says (history.py, evidence.py), and what the page makes of it (page/). Invariants: the files are
 those of the package, read once at start; no request names a path; whatever the port answers tells a browser to run
@@ -32,10 +32,15 @@ HEADERS: Final = {
 }
 """With every answer of the port. The trusted types have Chromium refuse any text that is put in as HTML."""
 
+MODULES: Final = (
+    *("page.js", "polling.js", "elements.js", "wording.js"),
+    *("charts.js", "vendors.js", "evidence.js", "pair.js"),
+)
+"""The page loads the first; it imports the others."""
 FILES: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in MODULES},
 }
 PATHS: Final = ("/history", "/evidence")
 

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from proxy.metrics.catalogue import catalogue
 from proxy.metrics.glance import LOSSES, REQUESTS
 from proxy.store import Store
 from proxy.supervisor import evidence
-from proxy.supervisor.browsing import FILES, HEADERS
+from proxy.supervisor.browsing import FILES, HEADERS, MODULES
 from proxy.supervisor.evidence import ITEMS_SENT, PAIR_BYTES, TEXTS_SENT, refused_host
 from proxy.supervisor.history import COARSEST_S, EVERY_S, MOST_POINTS, MOST_SERIES, History
 from tests.cli.logged import FIRST_BAD, SWAP, VENDOR_SAID, keep_bodies, write_log
@@ -103,12 +104,40 @@ async def test_the_files_are_those_of_the_package(folder: Path) -> None:
     assert sorted(ASSETS) == sorted(name for name, _ in FILES.values())
 
 
+def imported_from(name: str) -> set[str]:
+    """A module and all that it imports, and these in turn."""
+    found, left = set(), {name}
+    while left:
+        found |= left
+        left = {each for module in left for each in imports(ASSETS[module])} - found
+    return found
+
+
+def imports(module: str) -> list[str]:
+    """What it names after `from`, or `import`; each must be a file beside it."""
+    named: list[str] = re.findall(r"(?:\bfrom|^import) [\"']([^\"']*)[\"']", module, flags=re.MULTILINE)
+    assert len(named) == len(re.findall(r"^import\b", module, flags=re.MULTILINE))
+    none_of((each for each in named if not each.startswith("./")), "an import is relative to the module")
+    return [each.removeprefix("./") for each in named]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_are_rooms_and_say_what_lives_in_them(name: str) -> None:
+    lines = ASSETS[name].splitlines()
+    opening = " ".join(takewhile(lambda line: line.startswith("//"), lines))
+    assert "Not here: " in opening
+    assert re.search(r"Invariants?: ", opening)
+    assert len(lines) <= 300
+    none_of((line for line in lines if len(line) > 120), f"{name}: 120 characters are enough for a line")
+
+
 def test_no_file_names_an_address_outside_and_every_address_inside_is_answered() -> None:
     for name, text in ASSETS.items():
         outside = re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s'\"`]*", text)
         none_of((each for each in outside if each != "http://www.w3.org/2000/svg"), f"{name} names an address")
     used = re.findall(r'(?:href|src)="([^"#:]+)"', ASSETS["index.html"])
     assert {f"/{each}" for each in used} == {"/page.css", "/page.js", "/status"}
+    assert {path for path in FILES if path.endswith(".js")} == {f"/{name}" for name in imported_from("page.js")}
     assert "@import" not in ASSETS["page.css"]
     assert "url(" not in ASSETS["page.css"]
 
@@ -117,7 +146,8 @@ def test_the_script_never_makes_markup_of_text() -> None:
     sinks = (
         r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|DOMParser|srcdoc|\.style\b|import\("
     )
-    none_of(re.findall(sinks, ASSETS["page.js"]), "text must become text")
+    for name in MODULES:
+        none_of(re.findall(sinks, ASSETS[name]), f"{name}: text must become text")
     none_of(re.findall(r"\son\w+=|style=|<style|<script>", ASSETS["index.html"]), "the policy forbids it")
 
 
@@ -207,6 +237,9 @@ async def test_signals_are_read_in_words(folder: Path) -> None:
         ("?vendor=nobody", 404, "the log has no vendor nobody"),
         ("?vendor=engine&mode=instant", 404, "engine has no value of any signal yet"),
         ("?pair=9999", 404, "neither the log nor the kept bodies have 9999"),
+        ("?pair=" + "9" * 19, 404, "neither the log nor the kept bodies have " + "9" * 19),
+        ("?pair=" + "9" * 5000, 404, "neither the log nor the kept bodies have " + "9" * 5000),
+        ("?pair=0", 404, "neither the log nor the kept bodies have 0"),
     ],
 )
 async def test_what_cannot_be_shown_is_said(asked: str, status: int, said: str, folder: Path) -> None:

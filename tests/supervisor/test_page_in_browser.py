@@ -11,12 +11,13 @@ from urllib.parse import quote
 
 import pytest
 
+from proxy.contract.answer import Answer
 from proxy.scorer.book import Book
 from proxy.simulator import Options, Simulator
 from tests.cli.logged import PAIRS, SWAP, keep_bodies, write_log
 from tests.e2e.serving import chat, serving
 from tests.supervisor.browser import Tab, browsing, program
-from tests.supervisor.pages import HOSTILE, admin_port, config, history_of, keep_hostile, status_of
+from tests.supervisor.pages import HOSTILE, admin_port, config, history_of, keep, keep_hostile, status_of
 
 WIDE, PHONE = (1280, 900), (360, 740)
 TEXT = "(document.body?.innerText ?? '')"
@@ -102,6 +103,18 @@ async def test_what_a_model_says_is_text(tab: Tab, logged: tuple[Path, Book]) ->
         assert await tab.run(f"{TEXT}.includes({json.dumps(HOSTILE)})")
         await looked_at(tab, f"{url}/#vendor/{quote(HOSTILE, safe='')}/x", WIDE, "Nothing was checked of this vendor")
         assert await tab.run("document.querySelectorAll('img, #view script, iframe').length") == 0
+        turned = "\N{RIGHT-TO-LEFT OVERRIDE}\N{HANGUL FILLER}\N{VARIATION SELECTOR-17}"
+        text = await looked_at(tab, f"{url}/#vendor/{quote(turned)}/x", WIDE, "\\u{202e}\\u{3164}\\u{e0100}, x")
+        assert not set(turned) & set(text + await tab.run("document.title"))
+
+
+async def test_a_character_is_not_torn_apart(tab: Tab, tmp_path: Path) -> None:
+    book = write_log(tmp_path)
+    keep(tmp_path, 153, Answer("So \N{GRINNING FACE}", "r", choices=1), Answer("So \N{GRIMACING FACE}", "r", choices=1))
+    async with page(tmp_path, lambda: status_of(book)) as url:
+        await looked_at(tab, f"{url}/#alarm/1/pair/153", WIDE, "alike for 3 characters")
+        differs = await tab.run("[...document.querySelectorAll('.differs')].map((each) => each.textContent)")
+        assert differs == ["\N{GRINNING FACE}", "\N{GRIMACING FACE}"]
 
 
 async def test_it_keeps_itself_up_to_date_and_leaves_the_reader_alone(tab: Tab, logged: tuple[Path, Book]) -> None:
@@ -121,6 +134,60 @@ async def test_it_keeps_itself_up_to_date_and_leaves_the_reader_alone(tab: Tab, 
     assert "▼ degraded" in await tab.run(TEXT), "what was known stays"
 
 
+SWIFTLY = """{
+  const [now, later] = [performance.now.bind(performance), setTimeout], listened = document.addEventListener;
+  performance.now = () => 40 * now();
+  window.setTimeout = (done, ms) => later(done, ms / 40);
+  window.listeners = 0;
+  document.addEventListener = (...words) => { window.listeners += 1; listened.apply(document, words); };
+}"""
+"""In the page before it begins: time runs 40 times as fast, and listeners are counted."""
+
+
+async def test_it_can_stay_open_for_long(tab: Tab, logged: tuple[Path, Book]) -> None:
+    folder, book = logged
+    asked = 0
+
+    def status() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return status_of(book, in_flight=asked)
+
+    await tab.send("Page.addScriptToEvaluateOnNewDocument", source=SWIFTLY)
+    async with page(folder, status) as url:
+        await looked_at(tab, url, WIDE, "requests under way")
+        await tab.until(f"{TEXT}.includes(' 20 requests under way')")
+        assert await tab.run("window.listeners") == 1
+
+
+async def test_an_answer_that_cannot_be_shown_does_not_end_it(tab: Tab, logged: tuple[Path, Book]) -> None:
+    folder, book = logged
+    told: dict[str, Any] = {"vendors": None}
+    async with page(folder, lambda: status_of(book, **told)) as url:
+        await tab.open(url)
+        await tab.until(f"{TEXT}.includes('This page cannot show what the proxy said')")
+        told = {"in_flight": 77}
+        await tab.until(f"{TEXT}.includes('77 requests under way') && {TEXT}.includes('lasts')")
+        assert "Wrong" not in await tab.run(TEXT)
+
+
+async def test_what_was_refused_is_asked_for_again(tab: Tab, tmp_path: Path) -> None:
+    book = write_log(tmp_path)
+    await tab.send("Page.addScriptToEvaluateOnNewDocument", source=SWIFTLY)
+    async with page(tmp_path, lambda: status_of(book)) as url:
+        await tab.open(f"{url}/#alarm/1/pair/9999")
+        await tab.until(f"{TEXT}.includes('neither the log nor the kept bodies have 9999')")
+        keep(tmp_path, 9999, Answer("Here by now.", "r", choices=1))
+        await tab.until(f"{TEXT}.includes('Here by now.')")
+
+
+async def test_a_signal_leads_to_its_alarm_in_a_terminal(tab: Tab, logged: tuple[Path, Book]) -> None:
+    folder, book = logged
+    async with page(folder, lambda: status_of(book)) as url:
+        text = await looked_at(tab, f"{url}/#vendor/engine/thinking/{SWAP}", WIDE, "In a terminal")
+        assert "paramwall evidence 1 --state-dir state --bundle" in text
+
+
 async def test_a_click_leads_on_and_back(tab: Tab, logged: tuple[Path, Book]) -> None:
     folder, book = logged
     async with page(folder, lambda: status_of(book)) as url:
@@ -132,6 +199,7 @@ async def test_a_click_leads_on_and_back(tab: Tab, logged: tuple[Path, Book]) ->
         await tab.until("document.querySelectorAll('.rows tbody tr').length > 50")
         await tab.run("document.querySelector('.rows a[href=\"#alarm/1/pair/156\"]').click()")
         await tab.until("document.activeElement.textContent === 'Pair 156'")
+        assert await tab.run("document.querySelectorAll('.rows tbody tr').length > 50"), "what was unfolded stays so"
         await tab.run("history.go(-2)")
         await tab.until(f"{TEXT}.includes('Vendors: engine')")
         assert tab.complaints == []
