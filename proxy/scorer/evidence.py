@@ -6,6 +6,7 @@ and the kept bodies, nothing is computed anew; what cannot be found is a NoEvide
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,8 @@ from proxy.scorer.standing import PastAlarm, Standing, series_of, view_of
 from proxy.store import Store
 
 ROWS_READ: Final = 10_000
+_NUMBER: Final = re.compile("[1-9][0-9]{0,17}")
+"""An admission: as many digits as SQLite's integers can always hold."""
 HOW_TO_KEEP: Final = "bodies are kept with `evidence: {bodies: disagreements}` and a state_dir in the configuration"
 
 
@@ -106,7 +109,7 @@ def pair_of(store: Store, bodies: Bodies | None, asked: str) -> tuple[Kept | Non
 
     Raises StoreError, and NoEvidence when there is neither.
     """
-    number = int(asked) if asked.isdecimal() and int(asked) > 0 else None
+    number = int(asked) if _NUMBER.fullmatch(asked) else None
     kept = None if bodies is None else bodies.find(number, None if number else asked)
     row = store.pair(kept.number if kept is not None else number or 0)
     if kept is None and row is None:

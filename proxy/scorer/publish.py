@@ -106,6 +106,8 @@ def show_mirror(metrics: ScorerMetrics, pairs: Pairs, fractions: Mapping[str, fl
     metrics.open_pairs.set(open_pairs)
     metrics.reference_in_flight.set(0 if leg is None else leg.in_flight)
     used = {} if leg is None else pairs.budget_used()
+    for family in (metrics.budget_used, metrics.fraction):  # a reference or a vendor may be configured no more
+        family.clear()
     for budget, share in used.items():
         metrics.budget_used.labels(budget).set(share)
     for vendor, fraction in fractions.items():

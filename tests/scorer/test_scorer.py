@@ -19,6 +19,8 @@ from proxy.scorer.inbox import Line
 from proxy.scorer.journal import replayed
 from proxy.simulator import parse_faults
 from proxy.store import Store
+from tests import exposed
+from tests.proxying import configured
 from tests.shadow.test_mirror import ask, body, simulated
 from tests.shadow.watching import Watched, watching
 from tests.wire.client import until
@@ -95,6 +97,19 @@ async def test_a_worker_that_is_gone_holds_nobody_up(tmp_path: Path) -> None:
             line.connection_lost(None)
             await until(lambda: watched.fates().get(("scored", "")) == 2)
             assert watched.fates().get(("shed", "worker_gone")) == 1
+
+
+async def test_a_reference_that_is_configured_no_more_has_no_budget_and_no_share(tmp_path: Path) -> None:
+    async with simulated(1) as vendor, simulated(2) as reference:
+        async with watching(tmp_path, vendor.url, reference.url) as watched:
+
+            def shown(name: str) -> int:
+                return len(list(exposed.samples(watched.metrics.registry, name)))
+
+            budget, share = "paramwall_reference_budget_used_ratio", "paramwall_mirror_fraction_ratio"
+            await until(lambda: (shown(budget), shown(share)) == (4, 1))
+            watched.scorer.swap(configured(vendor.url))
+            await until(lambda: (shown(budget), shown(share)) == (0, 0))
 
 
 async def test_an_acknowledged_alarm_is_over_and_the_vendor_starts_anew(tmp_path: Path) -> None:
