@@ -2,8 +2,8 @@
 
 Here: whether it may be shown, what it is cut to, and reading it beside the event loop. Not here: finding it
 (scorer/evidence.py). Invariants: the files are only read, by one thread at a time and for READ_S at most, so neither
-the admin port nor the scorer waits; a body leaves here only where the configuration lets it (`bodies_hidden`), and only
-for a browser that was led here by an address (`refused_host`).
+the admin port nor the scorer waits; no more than MOST_ASKED questions are held; a body leaves here only where the
+configuration lets it (`bodies_hidden`), and only for a browser that was led here by an address (`refused_host`).
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from proxy.scorer.standing import read_log
 from proxy.store import Store, StoreError, StoreMissing
 
 READ_S: Final = 5.0
+MOST_ASKED: Final = 8
+"""Questions at a time, with the one that is read. A browser that gave up does not take its question back."""
 ROWS_SENT: Final = 500
 KEPT_SENT: Final = 12
 TEXTS_SENT: Final = (100_000, 10_000, 1000, 100)
@@ -99,6 +101,7 @@ class EvidenceReader:
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
         self._reading = asyncio.Lock()
+        self._asked = 0
 
     async def answer(self, asked: Mapping[str, str], host: str, site: str) -> bytes:
         """JSON for `?alarm=N`, `?vendor=NAME` (with `mode`, `signal`), `?pair=ID` or nothing. Raises NotShown."""
@@ -111,8 +114,14 @@ class EvidenceReader:
         what = (
             partial(_pair, asked=asked["pair"]) if set(asked) == {"pair"} else partial(_behind, asked=_question(asked))
         )
-        async with self._reading:
-            return await asyncio.to_thread(_read, config, what)
+        if self._asked >= MOST_ASKED:
+            raise NotShown(503, f"{MOST_ASKED} questions are being answered", "ask again in some seconds")
+        self._asked += 1
+        try:
+            async with self._reading:
+                return await asyncio.to_thread(_read, config, what)
+        finally:
+            self._asked -= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from proxy.metrics.glance import LOSSES, REQUESTS
 from proxy.store import Store
 from proxy.supervisor import evidence
 from proxy.supervisor.browsing import FILES, HEADERS, MODULES
-from proxy.supervisor.evidence import ITEMS_SENT, PAIR_BYTES, TEXTS_SENT, refused_host
+from proxy.supervisor.evidence import ITEMS_SENT, MOST_ASKED, PAIR_BYTES, TEXTS_SENT, refused_host
 from proxy.supervisor.history import COARSEST_S, EVERY_S, MOST_POINTS, MOST_SERIES, History
 from tests.cli.logged import FIRST_BAD, SWAP, VENDOR_SAID, keep_bodies, write_log
 from tests.cli.running import run
@@ -286,6 +286,24 @@ async def test_the_port_answers_while_evidence_is_read(folder: Path, monkeypatch
         assert not asked.done()
         go_on.set()
         assert (await asked)["rows"] == []
+
+
+async def test_only_so_many_wait_for_evidence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def slow(*_: object) -> list[Any]:
+        assert go_on.wait(20)
+        return []
+
+    monkeypatch.setattr(evidence, "rows_of", slow)
+    async with port(folder) as there:
+        asked = [asyncio.create_task(there.get("/evidence?alarm=1")) for _ in range(MOST_ASKED + 3)]
+        done, _ = await asyncio.wait(asked, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result()[0] for task in done] == [503] * len(done)
+        go_on.set()
+        statuses = sorted([(await task)[0] for task in asked])
+        assert (await there.get("/evidence?alarm=1"))[0] == 200
+    assert statuses == [200] * MOST_ASKED + [503] * 3
 
 
 # Whom bodies are shown to
