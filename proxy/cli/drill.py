@@ -38,6 +38,8 @@ from proxy.supervisor.sockets import CannotStart
 DEGRADED: Final = "ParamwallVendorDegraded"
 ALLOWED_S: Final = 90.0
 """From the beginning of the degradation until the webhook has the alert."""
+SILENT_S: Final = 90.0
+"""How long a drill without a degradation must stay silent, unless told."""
 HEALTHY_S: Final = 90.0
 """How long vendors may take until both have answered enough to be called healthy."""
 RECOVERY_S: Final = 240.0
@@ -70,7 +72,9 @@ class Drill:
 def drill(
     *,
     healthy: Annotated[bool, typer.Option("--healthy", help="Nothing degrades, and no alert may come.")] = False,
-    seconds: Annotated[float, typer.Option(metavar="S", help="With --healthy: how long it must stay silent.")] = 90.0,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="S", help="With --healthy: how long it must stay silent; 90 unless given.")
+    ] = None,
     prometheus: Annotated[str | None, typer.Option(metavar="PATH", help="The prometheus program.")] = None,
     alertmanager: Annotated[str | None, typer.Option(metavar="PATH", help="The alertmanager program.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave all of it running afterwards, until Ctrl-C.")] = False,
@@ -83,18 +87,20 @@ def drill(
     """
     if keep and json:
         refuse("--keep and --json are both given", "leave one of them out")
+    if seconds is not None and not healthy:
+        refuse("--seconds goes with --healthy", "a drill with a degradation takes as long as it takes; add --healthy")
     try:
         programs = (
             found(prometheus, PROMETHEUS, "prometheus"),
             found(alertmanager, ALERTMANAGER, "prometheus-alertmanager"),
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            held = runner.run(_perform(programs, None if not healthy else seconds, keep=keep, as_json=json))
+            held = runner.run(_perform(programs, None if not healthy else seconds or SILENT_S, keep=keep, as_json=json))
         raise typer.Exit(0 if held else FINDING)
     except Missing as error:
         refuse(*str(error).split("\n  hint: "))
     except CannotStart as error:
-        note(f"paramwall: the drill cannot start: {error}")
+        note(f"paramwall: the drill cannot go on: {error}")
         raise typer.Exit(FINDING) from error
     except (Ended, KeyboardInterrupt) as error:
         note("paramwall: stopped; nothing is left running")
@@ -116,7 +122,7 @@ async def _perform(programs: tuple[str, str], healthy_for_s: float | None, *, ke
         try:
             await asyncio.wait({playing, stopped, stage.proxy}, return_when=asyncio.FIRST_COMPLETED)
             if not playing.done():
-                raise Ended
+                raise Ended if stopped.done() else CannotStart("the proxy ended before the drill did")
             playing.result()
             held = _told(done, monitoring, healthy_for_s, as_json=as_json)
             if keep:

@@ -37,6 +37,8 @@ _GAUGE_RULES: Final = (
     ("_timestamp_seconds", _NEWEST),  # when something last happened, in whichever worker
     ("_info", _ANY),  # always 1, and so is the whole
     ("_ratio", _ANY),  # a share is no amount; the worst worker stands for all
+    *((ending, _ANY) for ending in ("_state", "_active", "_evidence", "_threshold", "_observations")),
+    # the last are opinions of the one scorer: while it is replaced there may be two
 )
 
 

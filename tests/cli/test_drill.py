@@ -78,7 +78,10 @@ def test_the_first_program_on_the_path_is_taken(tmp_path: Path, monkeypatch: pyt
     assert found(None, ("a", "b"), "prometheus-a") == str(tmp_path / "b")
 
 
-def test_what_cannot_be_both() -> None:
-    result = run("drill", "--keep", "--json")
+@pytest.mark.parametrize(
+    ("flags", "says"), [(("--keep", "--json"), "leave one of them out"), (("--seconds", "5"), "add --healthy")]
+)
+def test_flags_that_do_not_go_together(flags: tuple[str, ...], says: str) -> None:
+    result = run("drill", *flags)
     assert result.code == 2
-    assert "leave one of them out" in result.err
+    assert says in result.err

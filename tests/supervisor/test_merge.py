@@ -90,6 +90,12 @@ CASES = (
         {"x_ratio": {A: [0.5]}},
     ),
     Case(
+        "what one scorer thinks is not added up while its successor thinks the same",
+        (),
+        (family("x_state", "gauge", {A: [1.0], B: [0.0]}), family("x_state", "gauge", {A: [1.0], B: [0.0]})),
+        {"x_state": {A: [1.0], B: [0.0]}},
+    ),
+    Case(
         "of processes of two versions, with other labels or bounds, the first stands: they cannot be added",
         (family("h", "histogram", {A: [1.0, 0.0, 0.5]}, (1.0,)),),
         (family("h", "histogram", {A: [2.0, 3.0, 9.25]}, (2.0,)), family("h", "counter", {A: [3.0]})),

@@ -52,6 +52,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- fail (printf "config.%s is set, but the chart decides it: use the value `%s` instead" $key $instead) -}}
 {{- end -}}
 {{- end -}}
+{{- range $name := keys (include "paramwall.labels" . | fromYaml) | sortAlpha -}}
+{{- if hasKey $.Values.podLabels $name -}}
+{{- fail (printf "podLabels has %s, which is one of the chart's own labels: take another name" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (int .Values.ports.proxy) (int .Values.ports.admin) -}}
+{{- fail (printf "ports.proxy and ports.admin are both %d: clients must not reach the admin port, so take two numbers" (int .Values.ports.proxy)) -}}
+{{- end -}}
 {{- if not (kindIs "slice" .Values.config.vendors) -}}
 {{- fail "config.vendors must be a list whose entries have a name: Helm sorts and merges mappings, and the first vendor is the one that answers /v1" -}}
 {{- end -}}
