@@ -134,6 +134,7 @@ async def test_keep_stays_to_be_played_with_until_the_terminal_is_closed(tmp_pat
         url = (await output.says(r"curl -i (\S+) "))[1]
         async with process.session.post(url, json={"model": "kimi-k2.6", "temperature": 0.3}) as response:
             assert response.status == 200
+            await response.read()  # who leaves before the end is gone, not served
         await process.hears(r'outcome="ok".*actions="temperature=0\.3->1\.0;top_p=\+0\.95"', STEP_S)
         file = Path((await output.says(r"change of (\S+) is"))[1])
         await asyncio.to_thread(file.write_text, SHORTEST.format(vendor=(await output.says(r"vendor +(\S+),"))[1]))
