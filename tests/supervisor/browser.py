@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 PROGRAM = "chromium"
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"),
