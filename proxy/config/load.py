@@ -1,8 +1,8 @@
 """paramwall.yaml, flags and environment -> one frozen Config, or every problem at once.
 
 Here: the order of the steps. Not here: the steps (sources.py, reading.py, relations.py, build.py). Invariants: `load`
-is given the environment and the files, so nothing else of the machine changes what it returns; `from_process` is the
-only reader of os.environ.
+is given the environment and the files, so nothing else of the machine changes what it returns; `from_process` and
+`key_from_process` are the only readers of os.environ.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from proxy.config.parts import Parts
 from proxy.config.reading import read_settings
 from proxy.config.relations import RULES
 from proxy.config.sources import Flags, ReadText, gather
-from proxy.config.values import Config
+from proxy.config.values import Config, Secret
 from proxy.config.whole import Warned, Whole
 from proxy.policy.document import Problem
 
-__all__ = ("ConfigError", "Flags", "Loaded", "from_process", "load", "spelled")
+__all__ = ("ConfigError", "Flags", "Loaded", "from_process", "key_from_process", "load", "spelled")
 
 
 class ConfigError(ValueError):
@@ -86,6 +86,12 @@ def load(
 def from_process(flags: Flags, *, read_secrets: bool = True) -> Loaded:
     """`load` with this process' environment and files."""
     return load(flags, os.environ, read_file, _mode_of, read_secrets=read_secrets)
+
+
+def key_from_process(variable: str) -> Secret | None:
+    """The key in this process' variable; None where it is unset or blank."""
+    text = os.environ.get(variable, "").strip()
+    return Secret(text) if text else None
 
 
 def read_file(path: Path) -> str:

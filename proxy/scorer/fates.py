@@ -9,7 +9,7 @@ from typing import Final
 
 from proxy.contract.exchange import Exchange
 from proxy.drift.rows import LostRow, PairRow
-from proxy.scorer.reference import REASONS
+from proxy.endpoint.reply import REASONS
 
 _BUDGETS: Final = tuple(f"budget_{what}_per_{span}" for what in ("requests", "tokens") for span in ("minute", "day"))
 _EXCLUDED: Final = ("would_be_refused", "repeat", "unreadable", "no_reference", "too_many_open", *_BUDGETS)

@@ -19,12 +19,13 @@ from proxy.contract.envelope import Envelope, MalformedBody
 from proxy.contract.exchange import Admitted
 from proxy.drift.offset import KNOWN_SKEW
 from proxy.drift.rows import Key, LostRow, PairRow, Value
+from proxy.endpoint.reply import Reply
 from proxy.scorer.answers import Compiled
 from proxy.scorer.book import CELL_NUMBERS, KVV_CELL
 from proxy.scorer.budget import Budget
 from proxy.scorer.ledger import Entry, Ledger
 from proxy.scorer.prompts import Prompts
-from proxy.scorer.reference import ReferenceLeg, Reply
+from proxy.scorer.reference import ReferenceLeg
 from proxy.scorer.repeats import Repeats
 from proxy.scorer.translate import NotToBeAsked, for_reference
 from proxy.signals import kvv
@@ -206,15 +207,16 @@ class Pairs:
 
     async def _first(self, leg: ReferenceLeg, entry: Entry, body: bytes) -> None:
         reply = await self._call(leg, body)
-        if reply.answer is None:
+        answer = reply.whole
+        if answer is None:
             self._lose(entry, "reference", reply.reason)
             return
-        entry.reference, entry.reference_over = reply.answer, True
+        entry.reference, entry.reference_over = answer, True
         self._score(entry)
 
     async def _second(self, leg: ReferenceLeg, entry: Entry, body: bytes) -> None:
         reply = await self._call(leg, body)
-        entry.second, entry.second_due, entry.tripled = reply.answer, False, reply.answer is not None
+        entry.second, entry.second_due, entry.tripled = reply.whole, False, reply.whole is not None
         self._score(entry)
 
     async def _call(self, leg: ReferenceLeg, body: bytes) -> Reply:

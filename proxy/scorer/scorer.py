@@ -23,6 +23,7 @@ from proxy.contract.answer import Answer
 from proxy.contract.exchange import VERSION, Admitted, Finished, Frame, Part, Rates
 from proxy.drift.report import Alarm, Event
 from proxy.drift.rows import AcknowledgedRow, Key, LostRow, PairRow, Row, TermsRow
+from proxy.endpoint.reply import REASONS, Reply
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.scorer.answers import Compiled, ModelNames, Tally, Unfinished
 from proxy.scorer.bodies import Keep
@@ -36,7 +37,6 @@ from proxy.scorer.ledger import Entry, Ledger
 from proxy.scorer.pairs import Pairs, differing
 from proxy.scorer.prompts import Prompts
 from proxy.scorer.publish import Publisher, show_mirror
-from proxy.scorer.reference import REASONS, Reply
 from proxy.scorer.sentences import sentence
 from proxy.scorer.terms import terms_of
 from proxy.signals.features import Read, read

@@ -11,7 +11,7 @@ from proxy.drift.states import State
 from proxy.metrics import scorer, shadow, supervisor, worker
 from proxy.metrics.catalogue import catalogue
 from proxy.metrics.reference import reference, renewed
-from proxy.scorer.reference import REASONS
+from proxy.endpoint.reply import REASONS
 from proxy.wire.routes import LABELS
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
