@@ -1,0 +1,1 @@
+"""Calls of our own accord: how they end, and which are made again."""
