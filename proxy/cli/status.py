@@ -24,7 +24,7 @@ from proxy.drift.report import KeyView
 from proxy.drift.states import State
 from proxy.scorer.book import Book
 from proxy.scorer.standing import Standing, read_log, restored, series_of, standing_of
-from proxy.signals import SELF_TESTS, SIGNALS
+from proxy.signals import NAMED
 from proxy.store import Store, StoreError
 
 ADMIN: Final = "http://127.0.0.1:9090"
@@ -168,7 +168,7 @@ def _acknowledge(store: Store, folder: Path, vendor: str, signal: str, remark: s
     if vendor not in vendors:
         hint = choose(vendor, vendors) if vendors else "nothing was checked yet"
         refuse(f"--acknowledge: the log has no vendor {vendor}", hint)
-    names = [each.name for each in (*SIGNALS, *SELF_TESTS)]
+    names = [each.name for each in NAMED]
     if signal and signal not in names:
         refuse(f"--signal: {signal} is not known here", choose(signal, names))
     Store.ask_acknowledge(folder, vendor, signal, remark, at_s=time.time())

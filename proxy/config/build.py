@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proxy.config import build_scoring, shipped
+from proxy.config.addresses import is_private
 from proxy.config.certificates import check_pair
 from proxy.config.credentials import digest
 from proxy.config.document import ClientSettings, LimitSettings, Settings, VendorSettings
@@ -20,6 +21,7 @@ from proxy.config.documents import find_policy
 from proxy.config.parts import Parts
 from proxy.config.tree import Key
 from proxy.config.values import Client, Config, Limits, Reference, Timeouts, Tls, Vendor
+from proxy.config.whole import holds_key
 from proxy.policy.document import PolicyDocument
 
 
@@ -62,6 +64,7 @@ class Builder:
             reference=scoring.reference,
             mirror=scoring.mirror,
             signals=scoring.signals,
+            probes=scoring.probes,
             drift=scoring.drift,
             retention=scoring.retention,
             evidence=scoring.evidence,
@@ -103,6 +106,7 @@ class Builder:
             tunnel=tunnel,
             retry_reused=vendor.retry_reused,
             mirror=vendor.mirror,
+            probed=vendor.probe and (holds_key(vendor) or is_private(url.host)),
         )
 
     def _client(self, key: Key, client: ClientSettings) -> Client | None:

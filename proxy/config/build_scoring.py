@@ -17,7 +17,7 @@ from proxy.config.parts import Parts
 from proxy.config.refusal import Refused
 from proxy.config.sources import REFERENCE_KEY, ReadText, reason
 from proxy.config.urls import VendorUrl
-from proxy.config.values import Drift, Evidence, Mirror, Reference, Retention, Secret, Signals, Timeouts
+from proxy.config.values import Drift, Evidence, Mirror, Probes, Reference, Retention, Secret, Signals, Timeouts
 from proxy.config.whole import holds_key
 from proxy.contract.profile import Profile
 from proxy.policy.document import PolicyDocument
@@ -41,6 +41,7 @@ class Scoring:
     reference: Reference | None
     mirror: Mirror
     signals: Signals
+    probes: Probes
     drift: Drift
     retention: Retention
     evidence: Evidence
@@ -55,6 +56,7 @@ def scoring(parts: Parts, policy: PolicyDocument | None) -> Scoring:
         reference=_reference(parts, settings.reference, policy) if settings.reference else None,
         mirror=_mirror(settings.mirror),
         signals=Signals(settings.signals.fraction, _tokenizer(parts), settings.signals.outbox),
+        probes=Probes(settings.probes.every, settings.probes.tokens_per_day),
         drift=Drift(drift.budget, dict(drift.tolerance), drift.window, drift.enough),
         retention=Retention(retention.age, retention.size),
         evidence=Evidence(evidence.bodies, evidence.size, evidence.age, evidence.redact, evidence.page),

@@ -17,6 +17,7 @@ from proxy.config.document_scoring import (
     DriftSettings,
     EvidenceSettings,
     MirrorSettings,
+    ProbeSettings,
     ReferenceSettings,
     ReferenceTimeoutSettings,
     RetentionSettings,
@@ -93,6 +94,7 @@ class VendorSettings(Section):
         default=False, description="Allow `http://` to a host that is neither this machine nor a private network."
     )
     mirror: kinds.Truth = Field(default=True, description="`false`: this vendor's traffic is never mirrored.")
+    probe: kinds.Truth = Field(default=True, description="`false`: no probes are sent to this vendor.")
 
 
 class ClientSettings(Section):
@@ -204,6 +206,7 @@ class Settings(Section):
     )
     mirror: Sub[MirrorSettings] = Field(default=MirrorSettings(), description="How much goes to the reference.")
     signals: Sub[SignalSettings] = Field(default=SignalSettings(), description="Checks of the vendors' own answers.")
+    probes: Sub[ProbeSettings] = Field(default=ProbeSettings(), description="Scheduled tests of the vendors.")
     drift: Sub[DriftSettings] = Field(default=DriftSettings(), description="When a vendor counts as degraded.")
     state_dir: kinds.Folder | None = Field(
         default=None,
@@ -226,6 +229,7 @@ SECTIONS: Final[tuple[tuple[str, type[Section]], ...]] = (
     ("reference.timeouts", ReferenceTimeoutSettings),
     ("mirror", MirrorSettings),
     ("signals", SignalSettings),
+    ("probes", ProbeSettings),
     ("drift", DriftSettings),
     ("retention", RetentionSettings),
     ("evidence", EvidenceSettings),

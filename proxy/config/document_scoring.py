@@ -12,10 +12,11 @@ from pydantic import Field
 
 from proxy.config import kinds
 from proxy.config.section import Section, Sub
-from proxy.config.values import REFERENCE_TIMEOUTS, Drift, Evidence, Mirror, Retention, Signals
+from proxy.config.values import REFERENCE_TIMEOUTS, Drift, Evidence, Mirror, Probes, Retention, Signals
 
 _MIRROR: Final = Mirror()
 _SIGNALS: Final = Signals()
+_PROBES: Final = Probes()
 _DRIFT: Final = Drift()
 _RETENTION: Final = Retention()
 _EVIDENCE: Final = Evidence()
@@ -122,6 +123,20 @@ class SignalSettings(Section):
     outbox: kinds.Size = Field(
         default=_SIGNALS.outbox_bytes,
         description="What may wait for the scorer, in each worker; what is beyond goes unscored.",
+    )
+
+
+class ProbeSettings(Section):
+    """Short requests of our own by which every vendor is tested, one after the other, beside the traffic."""
+
+    every: kinds.DurationOrNone = Field(
+        default=_PROBES.every_s,
+        description="How often each vendor is sent the next probe. `none`: never. Vendors need a key of ours, unless "
+        "they are on this machine or a private network.",
+    )
+    tokens_per_day: kinds.Tokens = Field(
+        default=_PROBES.tokens_per_day,
+        description="Tokens of one vendor, read and written, that probes may cost in a day.",
     )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from proxy.config.addresses import is_loopback
+from proxy.config.addresses import is_loopback, is_private
 from proxy.config.refusal import closest
-from proxy.config.whole import Said, Warned, Whole
-from proxy.signals import SIGNALS
+from proxy.config.whole import Said, Warned, Whole, holds_key
+from proxy.signals import PROBED, SIGNALS
 from proxy.signals.signal import Kind
 
 
@@ -63,8 +63,19 @@ def _conversations_are_shown_here_only(whole: Whole) -> Said:
         )
 
 
+def _probes_need_a_key(whole: Whole) -> Said:
+    if whole.settings.probes.every is None or "probes" in whole.damaged:
+        return
+    for _, vendor in whole.vendors():
+        if vendor.probe and not (holds_key(vendor) or is_private(vendor.url.host)):
+            yield Warned(
+                f"vendors.{vendor.name}: there is no key of ours for it, so it is not probed; hint: add api_key_env: "
+                "NAME or api_key_file: PATH, or say probe: false"
+            )
+
+
 def _tolerances_are_of_signals(whole: Whole) -> Said:
-    names = [signal.name for signal in SIGNALS if signal.kind is not Kind.BASELINE]
+    names = [signal.name for signal in (*SIGNALS, *PROBED) if signal.kind is not Kind.BASELINE]
     for name in whole.settings.drift.tolerance:
         if name not in names:
             near = closest(name, names)
@@ -80,5 +91,6 @@ SCORING_RULES: Final[tuple[Callable[[Whole], Said], ...]] = (
     _the_raised_fraction_is_higher,
     _bodies_have_a_folder,
     _conversations_are_shown_here_only,
+    _probes_need_a_key,
     _tolerances_are_of_signals,
 )

@@ -97,6 +97,8 @@ class Vendor:
     """One retry on a reused connection that closed before a single byte of answer."""
     mirror: bool = True
     """Whether this vendor's traffic may be mirrored."""
+    probed: bool = False
+    """Whether probes go to this vendor when there are any: it has a key of ours, or needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,16 @@ class Signals:
 
 
 @dataclass(frozen=True, slots=True)
+class Probes:
+    """Scheduled probes: one to each vendor every `every_s` seconds (None: none), within `tokens_per_day` of each
+    vendor's tokens, read and written.
+    """
+
+    every_s: float | None = None
+    tokens_per_day: int = 50_000
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """One false alarm per this much over the whole fleet: `clock` is "hours" or "pairs", `amount` how many of them."""
 
@@ -256,6 +268,7 @@ class Config:
     reference: Reference | None = None
     mirror: Mirror = Mirror()
     signals: Signals = Signals()
+    probes: Probes = Probes()
     drift: Drift = Drift()
     retention: Retention = Retention()
     evidence: Evidence = Evidence()
@@ -265,4 +278,4 @@ class Config:
     @property
     def scoring(self) -> bool:
         """Whether there is anything for a scorer to do."""
-        return self.signals.fraction > 0 or self.reference is not None
+        return self.signals.fraction > 0 or self.reference is not None or self.probes.every_s is not None

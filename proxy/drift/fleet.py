@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from proxy.drift.kinds import detector
 from proxy.drift.report import Alarm, Event, KeyView
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, Row, Series, Terms, TermsRow
+from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, ProbesRow, Row, Series, Terms, TermsRow
 from proxy.drift.states import State
 from proxy.drift.watch import Watch
 from proxy.drift.window import BUCKETS
@@ -54,6 +54,8 @@ class Fleet:
                 events += self._across(self._watch(row).fold_pair(row))
             case AnswersRow():
                 events += self._watch(row).fold_answers(row)
+            case ProbesRow():
+                events += self._watch(row).fold_probes(row)
             case LostRow():
                 self._watch(row).fold_lost(row)
             case TermsRow():
@@ -102,7 +104,7 @@ class Fleet:
         fleet._watches = {watch.key: watch for watch in watches}
         return fleet
 
-    def _watch(self, row: PairRow | AnswersRow | LostRow) -> Watch:
+    def _watch(self, row: PairRow | AnswersRow | ProbesRow | LostRow) -> Watch:
         watch = self._watches.get(row.key)
         if watch is None:
             began_s = min(self._terms_s, row.at_s - _BEFORE_FIRST_S)

@@ -111,6 +111,17 @@ class AnswersRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbesRow:
+    """Probes of a vendor that were answered since the row before. `outcomes` by signal: one byte for each, 1 where the
+    probe failed. They are no traffic, so they count neither as answers nor for what is enough.
+    """
+
+    at_s: float
+    key: Key
+    outcomes: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class AcknowledgedRow:
     """The operator accepts how a vendor is now: its series (all, or those of one signal) start anew."""
 
@@ -120,4 +131,4 @@ class AcknowledgedRow:
     note: str = ""
 
 
-Row: TypeAlias = TermsRow | PairRow | LostRow | AnswersRow | AcknowledgedRow
+Row: TypeAlias = TermsRow | PairRow | LostRow | AnswersRow | ProbesRow | AcknowledgedRow

@@ -6,7 +6,7 @@ nowhere; a baseline never makes a state; the state is builtins only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from proxy.drift.baseline import BaselineDetector
@@ -16,13 +16,15 @@ from proxy.drift.kinds import PairDetector, detector
 from proxy.drift.offset import OffsetDetector
 from proxy.drift.rate import RateDetector
 from proxy.drift.report import Event, KeyView, StateChanged
-from proxy.drift.rows import AnswersRow, Key, LostRow, PairRow, Series, Terms
+from proxy.drift.rows import AnswersRow, Key, LostRow, PairRow, ProbesRow, Series, Terms
 from proxy.drift.states import Facts, State, state_of
 from proxy.drift.swap import SignedDetector
 from proxy.drift.window import BUCKETS, Counts, Window
 
 _GAP_SHARE: Final = 0.01
 """Of the budget, what one gap between rows spends at most: after a silent week the first pair is no alarm."""
+_FIRST_PROBES_S: Final = 1.0
+"""What the first probes tell of; without any time their evidence would have no weight."""
 _FAILING: Final = 0.01
 """Of the mirrored exchanges: from this share on a failing reference biases the pairs."""
 
@@ -38,6 +40,7 @@ class Watch:
         self.state, self.since_s = State.INCONCLUSIVE, at_s
         self.unsettled = False
         self._pair_s = self._answers_s = self._settled_s = at_s
+        self._probed_s: float | None = None
         self._window = Window(terms.window_s)
         self._detectors = {series.name: detector(series, terms) for series in terms.series}
         self._of_pairs: dict[str, PairDetector] = {}
@@ -88,8 +91,21 @@ class Watch:
         self._answers_s = at_s
         self.answers += row.count
         self._window.add(at_s, answers=row.count)
+        return self._fold_outcomes(row.outcomes, w, at_s)
+
+    def fold_probes(self, row: ProbesRow) -> list[Event]:
+        """Bet on the outcomes of probes; they have a clock of their own, since they come much more seldom."""
+        at_s, count = row.at_s, max(map(len, row.outcomes.values()), default=0)
+        if not count:
+            return []
+        before_s = at_s - _FIRST_PROBES_S if self._probed_s is None else self._probed_s
+        w = self._hours(at_s, before_s) / count if self.terms.clock == "hours" else 1.0
+        self._probed_s = at_s
+        return self._fold_outcomes(row.outcomes, w, at_s)
+
+    def _fold_outcomes(self, by_series: Mapping[str, bytes], w: float, at_s: float) -> list[Event]:
         events: list[Event] = []
-        for name, outcomes in row.outcomes.items():
+        for name, outcomes in by_series.items():
             found = self._of_answers.get(name)
             if found is not None and outcomes:
                 fresh = found.latch is None
@@ -246,7 +262,9 @@ class Watch:
     def kept(self) -> dict[str, Any]:
         """The state as builtins."""
         key = self.key
+        probed = {} if self._probed_s is None else {"probed_s": self._probed_s}
         return {
+            **probed,
             "key": [key.vendor, key.policy, key.mode],
             "reference": self.reference,
             "counts": [self.pairs, self.answers],
@@ -263,6 +281,7 @@ class Watch:
         watch.reference = kept["reference"]
         watch.pairs, watch.answers = kept["counts"]
         watch._pair_s, watch._answers_s, watch._settled_s, watch.since_s = kept["times"]
+        watch._probed_s = kept.get("probed_s")
         watch.state = State(kept["state"])
         watch._window.restore(kept["window"])
         for name, found in watch._detectors.items():

@@ -1,8 +1,8 @@
 """Endpoint: one call to a vendor or a reference, its answer assembled, whatever comes back.
 
 Not here: whether to call, and how often (retry.py; scorer/). Invariants: only the endpoint's own key goes there, under
-a User-Agent that says who asks; a call is made once more only when the idle connection it was sent on turned out to be
-closed; no cookie is kept and no redirect followed.
+a User-Agent that says who asks, and it is struck out of what a refusal says; a call is made once more only when the
+idle connection it was sent on turned out to be closed; no cookie is kept and no redirect followed.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class Endpoint:
                     text += piece
         except (TimeoutError, aiohttp.ClientError, OSError):
             pass  # the status alone says enough
+        key = self.upstream.api_key
+        said = bytes(text) if key is None else bytes(text).replace(key.reveal().encode(), b"***")
         status = response.status
         reason = "rate_limited" if status == 429 else "server_error" if status >= 500 else "refused"
         if not response.content.at_eof():
@@ -106,7 +108,7 @@ class Endpoint:
         return Reply(
             reason=reason,
             status=status,
-            error=bytes(text[:MAX_ERROR_BYTES]),
+            error=said[:MAX_ERROR_BYTES],
             retry_after_s=_seconds(response.headers.get("Retry-After", "")),
             first_byte_s=head_s,
             end_s=self._clock() - began_s,

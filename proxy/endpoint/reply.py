@@ -29,7 +29,7 @@ too late; broken off; too long; a fault of ours."""
 class Reply:
     """`answer` is there with `reason` "", and with "cut" as far as it came. `status` 0: no head of an answer came.
 
-    `error` is the body of a refusal, at most MAX_ERROR_BYTES of it; it may show a credential. `retry_after_s` is what
+    `error` is the body of a refusal, at most MAX_ERROR_BYTES of it, without our key. `retry_after_s` is what
     the endpoint asked for. Times are seconds since the request was begun; None: it never came to that.
     """
 

@@ -66,9 +66,25 @@ class ScorerMetrics:
         self.fraction = gauges(
             "paramwall_mirror_fraction_ratio", "The share of the traffic that is selected for the mirror now.", "vendor"
         )
+        self._make_probes(counters, gauges)
         self._make_drift(gauges, series)
         self.alarms = counters("paramwall_drift_alarms", "Alarms raised.", *series)
         self._make_own(counters)
+
+    def _make_probes(self, counters: Callable[..., Counters], gauges: Callable[..., Gauges]) -> None:
+        """Scheduled probes; without them there is no series."""
+        self.probes = counters(
+            "paramwall_probes", "Scheduled probes by what they found.", "vendor", "mode", "layer", "result"
+        )
+        self.probe_tokens = counters(
+            "paramwall_probe_tokens", "Tokens that probes cost, as the vendor states them.", "vendor", "type"
+        )
+        self.probed_at = gauges("paramwall_probe_timestamp_seconds", "When a vendor was last probed.", "vendor")
+        self.probe_budget_used = gauges(
+            "paramwall_probe_budget_used_ratio",
+            "The share of a vendor's daily tokens for probes that is spent.",
+            "vendor",
+        )
 
     def _make_drift(self, gauges: Callable[..., Gauges], series: tuple[str, ...]) -> None:
         """What the evidence says now. `of_now` are those that are shown anew each time."""

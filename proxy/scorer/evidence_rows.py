@@ -12,11 +12,11 @@ from math import expm1
 from typing import Final
 
 from proxy.drift.offset import KNOWN_SKEW
-from proxy.drift.rows import AnswersRow, PairRow, Value
-from proxy.signals import SELF_TESTS, SIGNALS
+from proxy.drift.rows import AnswersRow, PairRow, ProbesRow, Value
+from proxy.signals import NAMED
 from proxy.signals.signal import Kind
 
-_KINDS: Final = {signal.name: signal.kind for signal in (*SIGNALS, *SELF_TESTS)}
+_KINDS: Final = {signal.name: signal.kind for signal in NAMED}
 _CELLS: Final = {0: ("no", "no", 0), 1: ("yes", "no", 1), 2: ("no", "yes", -1), 3: ("yes", "yes", 0)}
 """A swap: whether the vendor's answer has it, whether the reference's has."""
 
@@ -41,13 +41,16 @@ class Told:
 
 
 def told_rows(
-    rows: Sequence[tuple[int, PairRow | AnswersRow]], signal: str, direction: int, request_ids: dict[int, str]
+    rows: Sequence[tuple[int, PairRow | AnswersRow | ProbesRow]],
+    signal: str,
+    direction: int,
+    request_ids: dict[int, str],
 ) -> Iterator[Told]:
     """The rows of one key."""
     for _, row in rows:
-        if isinstance(row, AnswersRow):
-            outcomes = row.outcomes[signal]
-            yield Told(row.at_s, 0, "", f"{outcomes.count(1)} of {len(outcomes)} answers", "-", 1)
+        if isinstance(row, AnswersRow | ProbesRow):
+            outcomes, what = row.outcomes[signal], "answers" if isinstance(row, AnswersRow) else "probes"
+            yield Told(row.at_s, 0, "", f"{outcomes.count(1)} of {len(outcomes)} {what}", "-", 1)
         else:
             vendor, reference, sign = sides(signal, row.values[signal])
             yield Told(

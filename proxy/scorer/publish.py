@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from proxy.drift.report import Alarm, Event, KeyView, SeriesView
-from proxy.drift.rows import AnswersRow, PairRow, Row
+from proxy.drift.rows import AnswersRow, PairRow, ProbesRow, Row
 from proxy.metrics.scorer import CELLS, STATES, ScorerMetrics
 from proxy.scorer.book import KVV_INVALID, Book, told
 from proxy.scorer.pairs import Pairs
@@ -39,7 +39,7 @@ class Publisher:
         """One committed row and what it led to."""
         metrics = self._metrics
         match row:
-            case AnswersRow():
+            case AnswersRow() | ProbesRow():
                 self._count_answers(row)
             case PairRow():
                 for name, value in row.values.items():
@@ -70,7 +70,7 @@ class Publisher:
         told_views = [told(view) for view in views]
         self.detail = orjson.dumps({"drift": told_views, "alarms": alarms[-ALARMS_TOLD:], **extra}, default=str)
 
-    def _count_answers(self, row: AnswersRow) -> None:
+    def _count_answers(self, row: AnswersRow | ProbesRow) -> None:
         vendor, mode = row.key.vendor, row.key.mode
         for name, outcomes in row.outcomes.items():
             if name != KVV_INVALID:

@@ -10,7 +10,7 @@ from typing import Final
 from proxy.config.values import Config
 from proxy.contract.mode import Mode
 from proxy.drift.rows import Series, Terms
-from proxy.signals import SELF_TESTS, SIGNALS
+from proxy.signals import PROBED, SELF_TESTS, SIGNALS
 from proxy.signals.shares import shares
 from proxy.signals.signal import Kind
 
@@ -19,9 +19,13 @@ _ALONE: Final = frozenset({Kind.RATE, Kind.BASELINE})
 
 
 def terms_of(config: Config) -> Terms:
-    """Without a reference there are only the signals that need none, and they share the whole budget."""
+    """Without a reference there are only the signals that need none, and they share the whole budget; without probes
+    there are none of theirs.
+    """
     mirrored = config.reference is not None
     signals = [signal for signal in SIGNALS if mirrored or signal.kind in _ALONE]
+    if config.probes.every_s is not None:
+        signals += PROBED
     tests = SELF_TESTS if mirrored else ()
     parts = shares(signals, tests)
     tolerance = config.drift.tolerance

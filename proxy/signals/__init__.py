@@ -26,6 +26,7 @@ from proxy.signals.logprob import MEAN_LOGPROB
 from proxy.signals.markers import LEAKED_MARKERS, THINK_TAGS
 from proxy.signals.model_name import MODEL_NAME
 from proxy.signals.outcomes import EXCHANGE_FAILED, FIRST_TOKEN_LATE
+from proxy.signals.probed import PROBED
 from proxy.signals.prompt_token_count import PROMPT_TOKEN_COUNT
 from proxy.signals.prompt_tokens import PROMPT_TOKEN_OFFSET
 from proxy.signals.readable import ERROR_INSIDE, UNREADABLE_ANSWER
@@ -107,8 +108,13 @@ SIGNALS: Final[tuple[Signal, ...]] = (
 )
 """Contracts, then tools, then the rest; within a group as the answer is made: form, calls, text, length."""
 
+__all__ = ("NAMED", "PROBED", "SELF_TESTS", "SIGNALS")
+
 SELF_TESTS: Final[tuple[Signal, ...]] = tuple(
     replace(signal, name=f"reference-{signal.name}") for signal in (TOOL_TRIGGER, REASONING_LENGTH, CONTENT_LENGTH)
 )
 """The reference against itself, its second answer in the vendor's place: an alarm here means a fault of ours or a
 reference that drifts, never the vendor."""
+
+NAMED: Final[tuple[Signal, ...]] = (*SIGNALS, *SELF_TESTS, *PROBED)
+"""Everything that a row, a metric or a page may name."""

@@ -73,6 +73,13 @@ class Rate(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probed(Signal):
+    """A failed probe is a violation; whoever sends the probes judges."""
+
+    kind: ClassVar[Kind] = Kind.RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Swap(Signal):
     """Read from each answer of a pair; the pair counts where both are not None."""
 

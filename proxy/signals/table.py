@@ -1,4 +1,4 @@
-"""The table of signals in docs/signals.md, written from SIGNALS.
+"""The table of signals in docs/signals.md, written from SIGNALS and PROBED.
 
 A filter, since nothing on this floor opens files: `python -m proxy.signals.table < docs/signals.md` prints the page as
 it should be. Not here: the prose around the table. Invariant: what stands between the two marks of the page is exactly
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from proxy.signals import SIGNALS
+from proxy.signals import PROBED, SIGNALS
 from proxy.signals.shares import shares
 from proxy.signals.signal import Kind, Signal
 
@@ -20,8 +20,8 @@ END: Final = "<!-- signals: end -->"
 
 def table() -> str:
     """All signals, as markdown."""
-    parts = shares(SIGNALS)
-    rows = [_row(signal, parts.get(signal.name)) for signal in SIGNALS]
+    parts = {**shares((*SIGNALS, *PROBED)), **shares(SIGNALS)}
+    rows = [_row(signal, parts.get(signal.name)) for signal in (*SIGNALS, *PROBED)]
     lines: list[tuple[str, ...]] = [
         ("signal", "kind", "group", "tolerance", "share of the budget", "gives away", "unit", "source")
     ]

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from proxy.drift.offset import KNOWN_SKEW
-from proxy.drift.rows import AnswersRow, Key, PairRow, Row, Value
+from proxy.drift.rows import AnswersRow, Key, PairRow, ProbesRow, Row, Value
 from proxy.store import database
 from proxy.store.database import Opened, Schema, StoreError, explained, transaction
 from proxy.store.packing import UnknownRow, pack, unpack, vendor_of
@@ -190,9 +190,11 @@ class Store(Opened):
                 return
             after = found[-1][0]
 
-    def rows_of(self, key: Key, series: str, after_s: float, limit: int) -> list[tuple[int, PairRow | AnswersRow]]:
+    def rows_of(
+        self, key: Key, series: str, after_s: float, limit: int
+    ) -> list[tuple[int, PairRow | AnswersRow | ProbesRow]]:
         """The first rows of a key, at `after_s` or later, in which a series says anything but that all is alike."""
-        found: list[tuple[int, PairRow | AnswersRow]] = []
+        found: list[tuple[int, PairRow | AnswersRow | ProbesRow]] = []
         with self._using("read"):
             cursor = self._connection.execute(
                 "SELECT id, kind, body FROM rows WHERE vendor = ? AND at_s >= ? ORDER BY at_s, id",
@@ -200,7 +202,7 @@ class Store(Opened):
             )
             for number, kind, body in cursor:
                 row = self._unpacked(number, kind, body)
-                if isinstance(row, PairRow | AnswersRow) and row.key == key and _speaks(row, series):
+                if isinstance(row, PairRow | AnswersRow | ProbesRow) and row.key == key and _speaks(row, series):
                     found.append((number, row))
                     if len(found) >= limit:
                         break
@@ -269,8 +271,8 @@ class Store(Opened):
         return [Acknowledgement(*each) for each in found]
 
 
-def _speaks(row: PairRow | AnswersRow, series: str) -> bool:
-    if isinstance(row, AnswersRow):
+def _speaks(row: PairRow | AnswersRow | ProbesRow, series: str) -> bool:
+    if isinstance(row, AnswersRow | ProbesRow):
         return 1 in row.outcomes.get(series, b"")
     return series in row.values and not _is_neutral(row.values[series])
 

@@ -11,9 +11,16 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, Row, Series, Terms, TermsRow
+from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, ProbesRow, Row, Series, Terms, TermsRow
 
-_KINDS: Final = {TermsRow: "terms", PairRow: "pair", LostRow: "lost", AnswersRow: "answers", AcknowledgedRow: "ack"}
+_KINDS: Final = {
+    TermsRow: "terms",
+    PairRow: "pair",
+    LostRow: "lost",
+    AnswersRow: "answers",
+    ProbesRow: "probes",
+    AcknowledgedRow: "ack",
+}
 
 Members: TypeAlias = dict[str, Any]
 
@@ -67,6 +74,10 @@ def _answers(members: Members) -> Row:
     return AnswersRow(key=Key(**members.pop("key")), **members)
 
 
+def _probes(members: Members) -> Row:
+    return ProbesRow(key=Key(**members.pop("key")), **members)
+
+
 def _acknowledged(members: Members) -> Row:
     return AcknowledgedRow(**members)
 
@@ -76,5 +87,6 @@ _MAKERS: Final[dict[str, Callable[[Members], Row]]] = {
     "pair": _pair,
     "lost": _lost,
     "answers": _answers,
+    "probes": _probes,
     "ack": _acknowledged,
 }

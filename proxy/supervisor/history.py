@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from proxy.signals import SELF_TESTS, SIGNALS
+from proxy.signals import NAMED
 
 EVERY_S: Final = 10.0
 """Between two points at first. When MOST_POINTS are there, every other one goes and this doubles."""
@@ -26,7 +26,7 @@ MOST_SERIES: Final = 2000
 VALUES: Final = ("evidence", "effect", "lower", "upper")
 """Evidence is the share of its threshold: 1 is an alarm."""
 
-_SIGNALS: Final = {signal.name: signal for signal in (*SIGNALS, *SELF_TESTS)}
+_SIGNALS: Final = {signal.name: signal for signal in NAMED}
 
 Name: TypeAlias = tuple[str, str, str]
 """Vendor, mode, signal."""

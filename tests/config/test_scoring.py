@@ -324,3 +324,22 @@ def test_a_tolerance_of_no_signal(name: str, hint: str) -> None:
 def test_a_signal_judged_by_its_own_past_has_no_tolerance(name: str) -> None:
     text = f"{ONE_VENDOR}drift: {{tolerance: {{{name}: 3%}}}}\n"
     assert problem_of(text).startswith(f"drift.tolerance: {name} is not a signal with a tolerance; ")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "warned", "probed"),
+    [
+        ("url: https://api.moonshot.ai/v1", True, False),
+        ("url: https://api.moonshot.ai/v1, probe: false", False, False),
+        ("url: https://api.moonshot.ai/v1, api_key_env: K", False, True),
+        ("url: https://api.moonshot.ai/v1, api_key_env: K, probe: false", False, False),
+        ("url: 'http://127.0.0.1:9000/v1'", False, True),
+    ],
+)
+def test_only_a_vendor_that_can_be_asked_is_probed(vendor: str, warned: bool, probed: bool) -> None:
+    text = f"version: 1\nvendors:\n  host: {{{vendor}}}\nsignals: {{fraction: 0%}}\n"
+    said = loaded(f"{text}probes: {{every: 15m}}\n", {"K": "k"})
+    assert any("it is not probed; hint: add api_key_env" in each for each in said.warnings) == warned
+    assert said.config.vendors[0].probed == probed
+    assert (said.config.probes.every_s, said.config.scoring) == (900.0, True)
+    assert not loaded(text, {"K": "k"}).config.scoring

@@ -13,7 +13,19 @@ from proxy.drift.detector import Detector
 from proxy.drift.fleet import Fleet
 from proxy.drift.kinds import detector
 from proxy.drift.report import Event, KeyView
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, Row, Series, Terms, TermsRow, Value
+from proxy.drift.rows import (
+    AcknowledgedRow,
+    AnswersRow,
+    Key,
+    LostRow,
+    PairRow,
+    ProbesRow,
+    Row,
+    Series,
+    Terms,
+    TermsRow,
+    Value,
+)
 
 KEY = Key("vendor", "policy", "thinking")
 OTHER = Key("another", "policy", "thinking")
@@ -102,6 +114,8 @@ def some_rows(seed: int, count: int) -> list[Row]:
             rows.append(AnswersRow(at_s, key, 50, outcomes))
         elif draw < 0.96:
             rows.append(LostRow(at_s, number, key, random.choice(["vendor", "reference", "proxy"]), "timeout"))
+        elif draw < 0.97:
+            rows.append(ProbesRow(at_s, key, {"rate": bytes([drifts])}))
         elif draw < 0.98:
             rows.append(AcknowledgedRow(at_s, key.vendor, random.choice(["", "swap", "offset"])))
         else:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from proxy.drift.fleet import Fleet
 from proxy.drift.report import Alarm, Recovered, StateChanged
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, LostRow, PairRow, Row, Terms, TermsRow, Value
+from proxy.drift.rows import AcknowledgedRow, AnswersRow, LostRow, PairRow, ProbesRow, Row, Terms, TermsRow, Value
 from proxy.drift.states import State
 from proxy.drift.window import BUCKETS, Window
 from tests.drift.folding import (
@@ -164,6 +164,31 @@ class TestClock:
         fleet.fold(TermsRow(1e9, replace(terms(series("rate", tolerance=0.001)), clock="hours", budget=2160.0)))
         events = fleet.fold(AnswersRow(1e9, KEY, 60, {"rate": b"\1" * 60}))
         assert any(isinstance(event, Alarm) for event in events)
+
+    def test_probes_have_hours_of_their_own_and_are_no_traffic(self) -> None:
+        one = series("rate", tolerance=0.5)
+        probed, answered = (fleet_of(one, clock="hours", budget=1e6) for _ in range(2))
+        for hour in (1, 2, 3):
+            if hour > 1:  # the first row of either tells of a second
+                answered.fold(AnswersRow(3600.0 * hour, KEY, 1, {"rate": b"\0"}))
+            else:
+                answered.fold(AnswersRow(1.0, KEY, 1, {"rate": b"\0"}))
+                answered.fold(AnswersRow(3600.0, KEY, 1, {}))
+            probed.fold(ProbesRow(3600.0 * hour, KEY, {"rate": b"\0"}))
+            probed.fold(AnswersRow(3600.0 * hour + 1800.0, KEY, 5, {}))
+        seen, same = only(probed, 12600.0), only(answered, 12600.0)
+        assert seen.series[0].log_evidence == pytest.approx(same.series[0].log_evidence)
+        assert (seen.answers, seen.series[0].n) == (15, 3)
+
+    def test_failing_probes_alone_degrade_a_vendor(self) -> None:
+        fleet = fleet_of(series("rate", tolerance=0.02), clock="hours", budget=2160.0)
+        for number in range(12):
+            fleet.fold(ProbesRow(900.0 * number, KEY, {"rate": b"\1"}))
+        assert only(fleet, 9900.0).state is State.DEGRADED
+        healthy = fleet_of(series("rate", tolerance=0.02), clock="hours", budget=2160.0, enough=1)
+        for number in range(12):
+            healthy.fold(ProbesRow(900.0 * number, KEY, {"rate": b"\0"}))
+        assert only(healthy, 9900.0).state is State.INCONCLUSIVE, "without traffic nobody can say more"
 
     def test_one_gap_spends_a_hundredth_of_the_budget_at_most(self) -> None:
         fleet = fleet_of(series("swap"), clock="hours", budget=100.0)

@@ -75,6 +75,14 @@ async def test_what_a_refusal_says_is_kept_within_bounds(monkeypatch: pytest.Mon
     assert (reply.error, reply.retry_after_s) == (b"01234567", 7.0)
 
 
+async def test_a_key_that_a_refusal_repeats_is_struck_out() -> None:
+    async with (
+        vending((whole(b'{"error":"no such key: sk-own"}', status=401),)) as vendor,
+        endpoint_to(vendor, Turned(), "sk-own") as endpoint,
+    ):
+        assert (await endpoint.call(BODY)).error == b'{"error":"no such key: ***"}'
+
+
 async def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "MAX_ANSWER_BYTES", 1000)
     async with (

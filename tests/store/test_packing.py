@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, Row, Series, Terms, TermsRow
+from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, ProbesRow, Row, Series, Terms, TermsRow
 from proxy.store.packing import UnknownRow, pack, unpack
 
 text = st.text(max_size=8)
@@ -26,6 +26,7 @@ rows = st.one_of(
     st.builds(PairRow, numbers, st.integers(0, 2**63), keys, text, st.dictionaries(text, values, max_size=5)),
     st.builds(LostRow, numbers, st.integers(0, 2**63), keys, text, text),
     st.builds(AnswersRow, numbers, keys, st.integers(0, 99), st.dictionaries(text, st.binary(max_size=5), max_size=3)),
+    st.builds(ProbesRow, numbers, keys, st.dictionaries(text, st.binary(max_size=5), max_size=3)),
     st.builds(AcknowledgedRow, numbers, text, text, text),
 )
 
