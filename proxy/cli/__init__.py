@@ -20,6 +20,7 @@ from proxy.cli.drill import drill
 from proxy.cli.evidence import evidence
 from proxy.cli.explain import explain
 from proxy.cli.init import init
+from proxy.cli.replay import replay
 from proxy.cli.report import report
 from proxy.cli.serve import serve
 from proxy.cli.simulate import simulate
@@ -51,7 +52,7 @@ def _paramwall(
     """Enforce Kimi K2.6's decoding contract in front of any OpenAI-compatible vendor."""
 
 
-for _command in (serve, demo, init, check, explain, status, evidence, report, simulate, drill, dashboards):
+for _command in (serve, demo, init, check, explain, status, evidence, replay, report, simulate, drill, dashboards):
     app.command()(_command)
 app.add_typer(policy.app, name="policy")
 

@@ -16,7 +16,7 @@ from proxy.policy.decide import decide
 from proxy.policy.verdict import Reject, Route
 
 _STREAMED: Final = {"stream": Raw(b"true"), "stream_options": Raw(b'{"include_usage":true}')}
-_PERSONAL: Final = ("user", "safety_identifier", "metadata")
+PERSONAL: Final = ("user", "safety_identifier", "metadata")
 """They say who asks, not what: the reference has no use for them."""
 
 
@@ -35,6 +35,6 @@ def for_reference(envelope: Envelope, reference: Reference) -> bytes:
         raise NotToBeAsked("would_be_refused") from None
     if isinstance(decision.verdict, Reject) or not decision.applies:
         raise NotToBeAsked("would_be_refused")
-    drops: Changes = dict.fromkeys(name for name in _PERSONAL if name in asked.members)
+    drops: Changes = dict.fromkeys(name for name in PERSONAL if name in asked.members)
     model = {"model": Raw(json.dumps(reference.model).encode())}
     return asked.encode({**decision.changes, **drops, **model, **_STREAMED})
