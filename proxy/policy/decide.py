@@ -89,7 +89,7 @@ def _remember(memory: dict[Any, Settled], key: tuple[str | bytes, ...], settled:
 
 def _settled(plan: Plan, route: Route, envelope: Envelope) -> Settled:
     tables, members = plan.tables[route], envelope.members
-    if not _covers(plan, members.get("model")):
+    if not covers(plan, members.get("model")):
         reading = ModeReading(plan.default_mode)
         return Settled(None, reading, (), _not_covered(plan, tables[plan.default_mode], members))
     reading = ModeReading(plan.default_mode) if plan.mode_fixed else read_mode(envelope, plan.default_mode)
@@ -164,13 +164,13 @@ def _folded(found: list[Found]) -> Verdict:
             edits.update(finding.edits)
     if refusing:
         refusing.sort(key=lambda entry: entry[0])  # the same faults give the same error, in any order of members
-        return Reject(tuple(finding for _, finding in refusing), tuple(observed))
+        return Reject(tuple(finding for _, finding in refusing), tuple(observed), tuple(repaired))
     if repaired:
         return Rewrite(edits, tuple(repaired), tuple(observed))
     return Allow(tuple(observed))
 
 
-def _covers(plan: Plan, raw: Raw | None) -> bool:
+def covers(plan: Plan, raw: Raw | None) -> bool:
     """Whether the policy applies. No model named: the vendor's default may be this one, so it does."""
     if raw is None:
         return True

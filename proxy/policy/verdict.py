@@ -72,10 +72,13 @@ class Rewrite(msgspec.Struct, frozen=True):
 
 
 class Reject(msgspec.Struct, frozen=True):
-    """Refuse with 400; `findings` are all that would have to change, the first one names the error."""
+    """Refuse with 400; `findings` are all that would have to change, the first one names the error. `repairable` are
+    those that would have been repaired, had nothing else refused the request.
+    """
 
     findings: tuple[Finding, ...]
     observed: tuple[Finding, ...] = ()
+    repairable: tuple[Finding, ...] = ()
 
 
 # The verdicts are structs because one is made for every request: a frozen dataclass takes five times as long to make.
