@@ -23,6 +23,7 @@ from dashboards.generator.panels import (
     timeseries,
     words,
 )
+from dashboards.generator.probes import PROBES
 from dashboards.generator.promql import (
     EVIDENCE_USED,
     SERIES,
@@ -300,5 +301,5 @@ DRIFT: Final = Board(
     "drift",
     "Paramwall: drift",
     "Which signal of which vendor has changed, since when, by how much, on how much evidence.",
-    [_STANDING, _SERIES_TABLE, _EVIDENCE, _CONTRACT, _PAIRED],
+    [_STANDING, _SERIES_TABLE, _EVIDENCE, _CONTRACT, _PAIRED, PROBES],
 )

@@ -53,12 +53,14 @@ vendors:
     profile: vllm
     credentials: pass
     mirror: false
+    probe: false
   - name: strict           # /vendors/strict/v1: the same vendor under another enforcement
     url: {url}
     profile: vllm
     credentials: pass
     enforcement: strict
     mirror: false
+    probe: false
   - name: honest           # the two vendors under watch
     url: {honest}
     profile: vllm
@@ -135,8 +137,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(say: Say) -> AsyncIterator[Stage]:
-    """Start everything, and stop it in the end. `say` gets the proxy's notes and its log, line by line.
+async def staged(say: Say, more: str = "") -> AsyncIterator[Stage]:
+    """Start everything, and stop it in the end. `say` gets the proxy's notes and its log, line by line; `more` are
+    settings of its configuration.
 
     Raises Ended, or sockets.CannotStart.
     """
@@ -152,7 +155,7 @@ async def staged(say: Say) -> AsyncIterator[Stage]:
             Simulator(_watched("moonshot", 3)) as reference,
             aiohttp.ClientSession(timeout=timeout) as session,
         ):
-            text = _CONFIG.format(
+            text = more + _CONFIG.format(
                 url=vendor.url,
                 honest=honest.url,
                 degrading=degrading.url,

@@ -45,6 +45,7 @@ HEALTHY_S: Final = 90.0
 RECOVERY_S: Final = 240.0
 """From the repair until the webhook has been told that it is over."""
 _POLL_S: Final = 0.5
+_PROBES: Final = "probes: {every: 5s, tokens_per_day: 100000000}\n"
 _INTERRUPTED: Final = 130
 
 
@@ -138,7 +139,7 @@ async def _perform(programs: tuple[str, str], healthy_for_s: float | None, *, ke
 @asynccontextmanager
 async def performing(programs: tuple[str, str]) -> AsyncIterator[tuple[Stage, Monitoring, Drill]]:
     """Vendors, proxy, Prometheus, Alertmanager and clients that ask without end."""
-    async with staged(_silent) as stage:
+    async with staged(_silent, _PROBES) as stage:
         admin = stage.admin_url.removeprefix("http://")
         async with monitored(admin, *programs, stage.session) as monitoring, traffic(stage):
             yield stage, monitoring, Drill()
