@@ -25,6 +25,8 @@ from proxy.contract.envelope import Envelope
 from proxy.contract.exchange import Exchange
 from proxy.metrics.worker import Metrics
 from proxy.policy.decision import Decision
+from proxy.policy.plan import Plan
+from proxy.policy.verdict import Route
 from proxy.wire.server import DataPlane
 from tests import exposed
 
@@ -64,6 +66,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.shown: list[Shown] = []
+
+    def note(self, vendor: str, plan: Plan, route: Route, envelope: Envelope | None, decision: Decision | str) -> None:
+        pass
 
     def admit(
         self,

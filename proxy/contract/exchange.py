@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the frames below. Both sides say it first."""
 LENGTH_BYTES: Final = 4
 MAX_FRAME_BYTES: Final = 128 * 1024 * 1024
@@ -113,6 +113,23 @@ class Finished(msgspec.Struct, frozen=True, array_like=True, tag=True):
     exchange: Exchange
 
 
+class Requests(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Requests that one policy judged, by their facts (proxy/policy/facts.py), which hold no text. `policy` is its
+    label; `profile`, `models`, `names` and `vocabulary` say what the facts are to be read by. `unrecorded` are requests
+    of which nothing is known: there were too many kinds at once, or no room.
+    """
+
+    vendor: str
+    policy: str
+    enforcement: str
+    profile: str
+    models: str
+    names: tuple[str, ...]
+    vocabulary: str
+    requests: dict[str, int]
+    unrecorded: int
+
+
 class Rates(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What the scorer wants: the share of conversations to mirror by vendor, and the key of the hash that chooses them
     (the same for all workers, kept over restarts, so a conversation stays in or out).
@@ -123,7 +140,7 @@ class Rates(msgspec.Struct, frozen=True, array_like=True, tag=True):
     fractions: Mapping[str, float]
 
 
-Frame: TypeAlias = Hello | Content | Admitted | Part | Finished
+Frame: TypeAlias = Hello | Content | Admitted | Part | Finished | Requests
 """From a worker to the scorer."""
 
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -131,4 +131,23 @@ class AcknowledgedRow:
     note: str = ""
 
 
-Row: TypeAlias = TermsRow | PairRow | LostRow | AnswersRow | ProbesRow | AcknowledgedRow
+@dataclass(frozen=True, slots=True)
+class RequestsRow:
+    """Requests that one policy judged since the row before, by their facts (proxy/policy/facts.py): no evidence of
+    drift. `policy` is the policy's label; `profile`, `models`, `names` and `vocabulary` are what the facts are read by;
+    of `unrecorded` requests more nothing is known.
+    """
+
+    at_s: float
+    vendor: str
+    policy: str
+    enforcement: str
+    profile: str
+    models: str
+    names: tuple[str, ...]
+    vocabulary: str
+    requests: Mapping[str, int]
+    unrecorded: int = 0
+
+
+Row: TypeAlias = TermsRow | PairRow | LostRow | AnswersRow | ProbesRow | AcknowledgedRow | RequestsRow

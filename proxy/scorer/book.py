@@ -14,7 +14,7 @@ import msgspec
 
 from proxy.drift.fleet import Fleet
 from proxy.drift.report import Alarm, Event, KeyView, Recovered
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, Row, TermsRow
+from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, RequestsRow, Row, TermsRow
 from proxy.signals import kvv
 
 VERSION: Final = 1
@@ -42,6 +42,8 @@ class Book:
     def fold(self, row: Row) -> tuple[Event, ...]:
         """Take the next row."""
         self.last_at_s = row.at_s
+        if isinstance(row, RequestsRow):  # what clients send is no evidence about a vendor
+            return ()
         match row:
             case PairRow():
                 self.last_number = max(self.last_number, row.number)

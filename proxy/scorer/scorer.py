@@ -20,7 +20,7 @@ from typing import Final
 
 from proxy.config.values import Config
 from proxy.contract.answer import Answer
-from proxy.contract.exchange import VERSION, Admitted, Finished, Frame, Part, Rates
+from proxy.contract.exchange import VERSION, Admitted, Finished, Frame, Part, Rates, Requests
 from proxy.drift.report import Alarm, Event
 from proxy.drift.rows import AcknowledgedRow, Key, LostRow, PairRow, Row, TermsRow
 from proxy.endpoint.reply import REASONS, Reply
@@ -37,6 +37,7 @@ from proxy.scorer.ledger import Entry, Ledger
 from proxy.scorer.pairs import Pairs, differing
 from proxy.scorer.prompts import Prompts
 from proxy.scorer.publish import Publisher, show_mirror
+from proxy.scorer.requests import Gathered
 from proxy.scorer.sentences import sentence
 from proxy.scorer.terms import terms_of
 from proxy.signals.features import Read, read
@@ -67,6 +68,7 @@ class Scorer:
         self._publisher = Publisher(metrics)
         self._unfinished = Unfinished()
         self._tally = Tally()
+        self._gathered = Gathered()
         self._lateness = Lateness()
         self._compiled = Compiled()
         self._prompts = Prompts(say, warn)
@@ -119,7 +121,7 @@ class Scorer:
                 task.cancel()
         await asyncio.wait(self._tasks)
         self._pairs.ledger.lose_all("proxy", "stopped")
-        self._tallied_s = 0.0
+        self._tallied_s = self._gathered.told_s = 0.0
         async with asyncio.timeout(deadline_s):
             await self._tick()
             await self._keep_bodies()
@@ -145,6 +147,8 @@ class Scorer:
                 excluded = self._pairs.admit(frame, line)
                 if excluded:
                     self._metrics.mirrored(frame.vendor, "excluded", excluded).value += 1
+            case Requests():
+                self._gathered.add(frame)
             case Finished():
                 self._finish(line, frame)
 
@@ -234,6 +238,7 @@ class Scorer:
         if now_s - self._tallied_s >= TALLY_S:
             self._tallied_s = now_s
             rows += self._tally.rows(now_s)
+        rows += self._gathered.rows(now_s)
         return rows
 
     async def _due_acknowledgements(self) -> list[Row]:

@@ -1,8 +1,8 @@
 """The tap of a worker: decides what is mirrored and checked, and sends it to the scorer.
 
-Not here: HTTP (wire/), the socket (outbox.py), the hash (sampling.py). Invariants: whether a request is mirrored is
-decided before its answer is known, by the request alone; every request that was selected is counted once as excluded or
-shed here, or is the scorer's to count; no call waits.
+Not here: HTTP (wire/), the socket (outbox.py), the hash (sampling.py), the facts of requests (noted.py). Invariants:
+whether a request is mirrored is decided before its answer is known, by the request alone; every request that was
+selected is counted once as excluded or shed here, or is the scorer's to count; no call waits.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from proxy.contract.exchange import (
 )
 from proxy.metrics.shadow import ShadowMetrics
 from proxy.policy.decision import Decision
+from proxy.shadow.noted import Noted
 from proxy.shadow.outbox import Outbox
 from proxy.shadow.sampling import chosen, conversation_of
 
@@ -112,6 +113,8 @@ class Shadow:
         self._metrics = metrics
         self._wanted: Rates | None = None
         self.outbox = Outbox(path, config.signals.outbox_bytes, self._heard)
+        self._noted = Noted(self.outbox)
+        self.note = self._noted.note
         self._use(config)
         metrics.outbox_bytes.set_function(self.outbox.waiting)
 
@@ -130,6 +133,7 @@ class Shadow:
 
     async def close(self) -> None:
         """Send what waits and go."""
+        self._noted.flush()
         await self.outbox.close(_CLOSE_S)
 
     def admit(

@@ -11,7 +11,19 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, ProbesRow, Row, Series, Terms, TermsRow
+from proxy.drift.rows import (
+    AcknowledgedRow,
+    AnswersRow,
+    Key,
+    LostRow,
+    PairRow,
+    ProbesRow,
+    RequestsRow,
+    Row,
+    Series,
+    Terms,
+    TermsRow,
+)
 
 _KINDS: Final = {
     TermsRow: "terms",
@@ -20,6 +32,7 @@ _KINDS: Final = {
     AnswersRow: "answers",
     ProbesRow: "probes",
     AcknowledgedRow: "ack",
+    RequestsRow: "requests",
 }
 
 Members: TypeAlias = dict[str, Any]
@@ -50,7 +63,7 @@ def vendor_of(row: Row) -> str:
     match row:
         case TermsRow():
             return ""
-        case AcknowledgedRow():
+        case AcknowledgedRow() | RequestsRow():
             return row.vendor
         case _:
             return row.key.vendor
@@ -82,6 +95,10 @@ def _acknowledged(members: Members) -> Row:
     return AcknowledgedRow(**members)
 
 
+def _requests(members: Members) -> Row:
+    return RequestsRow(names=tuple(members.pop("names")), **members)
+
+
 _MAKERS: Final[dict[str, Callable[[Members], Row]]] = {
     "terms": _terms,
     "pair": _pair,
@@ -89,4 +106,5 @@ _MAKERS: Final[dict[str, Callable[[Members], Row]]] = {
     "answers": _answers,
     "probes": _probes,
     "ack": _acknowledged,
+    "requests": _requests,
 }

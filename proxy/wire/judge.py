@@ -24,22 +24,32 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Rejected(Refused):
-    """Refused by policy; the decision is kept for the metrics."""
+    """Refused by policy; the decision and what was judged are kept to be counted."""
 
-    def __init__(self, verdict: Reject, decision: Decision) -> None:
+    def __init__(self, verdict: Reject, decision: Decision, envelope: Envelope) -> None:
         super().__init__(from_findings(verdict.findings, decision.mode))
         self.decision = decision
+        self.envelope = envelope
+
+
+class Unreadable(Refused):
+    """The body cannot be read in one way only; no envelope: not even its members."""
+
+    def __init__(self, error: MalformedBody, envelope: Envelope | None) -> None:
+        super().__init__(from_malformed(error))
+        self.envelope = envelope
 
 
 def judge(plan: Plan, route: Route, body: bytes) -> Judged:
-    """Raises Rejected (the policy says no) or Refused (the body cannot be read in one way only)."""
+    """Raises Rejected (the policy says no) or Unreadable."""
+    envelope = None
     try:
         envelope = Envelope.parse(body)
         decision = decide(plan, route, envelope)
     except MalformedBody as error:
-        raise Refused(from_malformed(error)) from None
+        raise Unreadable(error, envelope) from None
     if isinstance(decision.verdict, Reject):
-        raise Rejected(decision.verdict, decision)
+        raise Rejected(decision.verdict, decision, envelope)
     stream = envelope.members.get("stream")
     streams = stream is not None and bytes(stream) == b"true"
     return Judged(envelope.encode(decision.changes), decision, streams, envelope)

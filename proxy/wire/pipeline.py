@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proxy.config.values import Client, Limits
+from proxy.contract.envelope import Envelope
 from proxy.metrics.worker import Metrics
-from proxy.policy.decide import Plan
+from proxy.policy.decide import Decision, Plan
 from proxy.policy.verdict import Route
 from proxy.wire import problems, routes
 from proxy.wire.admission import Admission, Permit, identify
@@ -24,7 +25,7 @@ from proxy.wire.body import Arrival, hold
 from proxy.wire.deadlines import Deadlines
 from proxy.wire.forward import forward
 from proxy.wire.headers import OPT_OUT, RequestHead, is_json, read_fields, transfer_coding_problem
-from proxy.wire.judge import Judged, Rejected, judge
+from proxy.wire.judge import Judged, Rejected, Unreadable, judge
 from proxy.wire.plane import Lane, Plane, Way
 from proxy.wire.problems import INTERNAL, NOT_FOUND, Problem, Refused
 from proxy.wire.record import Line, Record, conclude
@@ -174,12 +175,27 @@ class Pipeline:
             judged = judge(plan, route, body)
         except Rejected as rejection:
             record.decision = rejection.decision
+            self._note(admitted, rejection.envelope, rejection.decision)
+            raise
+        except Unreadable as refusal:
+            self._note(admitted, refusal.envelope, refusal.problem.code)
             raise
         decision = record.decision = judged.decision
+        self._note(admitted, judged.envelope, decision)
         record.stream, record.actions = judged.stream, decision.actions
         if self.tap is not None and route is Route.CHAT and decision.applies:
             self._show(self.tap, admitted, record, judged)
         return judged.body
+
+    def _note(self, admitted: Admitted, envelope: Envelope | None, decision: Decision | str) -> None:
+        """Tell the tap what was asked and decided, also when it was refused; a defect there is counted."""
+        tap, plan, route = self.tap, admitted.plan, admitted.way.served.policy
+        if tap is None or plan is None or route is None:
+            return
+        try:
+            tap.note(admitted.way.lane.vendor.name, plan, route, envelope, decision)
+        except Exception:
+            self._metrics.tap_failures.inc()
 
     def _show(self, tap: Tap, admitted: Admitted, record: Record, judged: Judged) -> None:
         """Tell the tap; a defect there is counted and concerns no client."""

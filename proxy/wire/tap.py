@@ -12,6 +12,8 @@ from proxy.config.values import Client, Vendor
 from proxy.contract.envelope import Envelope
 from proxy.contract.exchange import Exchange
 from proxy.policy.decision import Decision
+from proxy.policy.plan import Plan
+from proxy.policy.verdict import Route
 
 
 class Ticket(Protocol):
@@ -25,7 +27,12 @@ class Ticket(Protocol):
 
 
 class Tap(Protocol):
-    """Listens to every request that was judged and goes to a vendor."""
+    """Listens to every request that was judged."""
+
+    def note(self, vendor: str, plan: Plan, route: Route, envelope: Envelope | None, decision: Decision | str) -> None:
+        """Called once a request, whatever was decided; `decision` is the error code of a body that no one reads alike,
+        whose `envelope` may be missing.
+        """
 
     def admit(
         self,
@@ -38,6 +45,6 @@ class Tap(Protocol):
         decision: Decision,
         body: bytes,
     ) -> Ticket | None:
-        """Called before the answer is known; None: nobody will look. `opted_out`: the client's header asks that the
-        request be shown to no one else. `body` is what leaves for the vendor.
+        """Called for one that goes to a vendor, before the answer is known; None: nobody will look. `opted_out`: the
+        client's header asks that the request be shown to no one else. `body` is what leaves for the vendor.
         """
