@@ -18,8 +18,10 @@ from rich.progress import Progress as Bar
 
 from proxy.cli.terminal import answer, answer_json, answer_table, note
 from proxy.replay.checkpoint import Call
-from proxy.replay.prepare import Destination, Settings
+from proxy.replay.dataset import UnusableDataset
+from proxy.replay.prepare import Destination
 from proxy.replay.run import GivenUp
+from proxy.replay.session import Session
 from proxy.replay.summary import Figure, ModeResult, Quantiles, Summary, Target
 from proxy.replay.survey import BYTES_PER_TOKEN, USUAL_ANSWER, Survey
 
@@ -58,12 +60,21 @@ class Progress:
         self._bar.update(self._task, advance=1, description=said)
 
 
-def show_start(found: Survey, targets: Sequence[Destination], settings: Settings, ended: int, planned: int) -> None:
-    """What is about to be done."""
+def show_flaws(path: Path, error: UnusableDataset) -> None:
+    """Every line that cannot be used, with what is allowed."""
+    for flaw in error.flaws:
+        note(f"{path}:{flaw.line}: {flaw.seen}\n  hint: {flaw.allowed}")
+    if error.bad > len(error.flaws):
+        note(f"... and {error.bad - len(error.flaws)} more")
+
+
+def show_start(session: Session, ended: int) -> None:
+    """What is about to be done; `ended` calls were made by earlier runs."""
+    found, targets, settings = session.surveyed, session.targets, session.settings
     modes = ", ".join(f"{n} {mode}" for mode, n in sorted(found.modes.items()))
     note(
         f"paramwall: {found.records} records ({modes}), {settings.epochs} epoch{'s' * (settings.epochs != 1)},"
-        f" {len(targets)} target{'s' * (len(targets) != 1)}: {planned} calls"
+        f" {len(targets)} target{'s' * (len(targets) != 1)}: {session.planned} calls"
     )
     if ended:
         note(f"  {ended} of them have ended in an earlier run and are not made again")
@@ -187,7 +198,7 @@ def _metrics(mode: ModeResult) -> tuple[str, ...]:
         ours.tool_agreement,
         ours.arguments_agreement,
     )
-    return (mode.mode, f"{mode.answered}/{mode.asked}", *(_figure(each) for each in shown))
+    return (mode.mode, f"{mode.answered}/{mode.asked}", *(figure_shown(each) for each in shown))
 
 
 def _show_signals(summary: Summary) -> None:
@@ -220,7 +231,7 @@ def _show_scores(summary: Summary) -> None:
             mode.mode,
             each.task or NOTHING,
             each.scorer,
-            _figure(Figure(each.value, each.lower, each.upper, each.n)),
+            figure_shown(Figure(each.value, each.lower, each.upper, each.n)),
             str(each.n),
             str(each.unparsed),
             str(each.unanswered),
@@ -234,7 +245,8 @@ def _show_scores(summary: Summary) -> None:
         answer_table(("target", "mode", "task", "scorer", "correct", "answers", "unparsed", "unanswered"), rows)
 
 
-def _figure(figure: Figure) -> str:
+def figure_shown(figure: Figure) -> str:
+    """A figure between its bounds."""
     if figure.value is None:
         return NOTHING
     return f"{figure.value:.4f} {_bounds(figure.lower, figure.upper)}".strip()

@@ -17,11 +17,11 @@ from typing import Final
 from proxy.contract.mode import Mode
 from proxy.drift.report import KeyView, SeriesView
 from proxy.replay.facts import NOTHING, Counts, Facts, added, counts_of
-from proxy.replay.figures import AGREEMENT, CORRECT, KVV, LAWFUL, Vector, agreement_of, figures, kvv_of
+from proxy.replay.figures import AGREEMENT, CORRECT, KVV, LAWFUL, Vector, agreement_of, figures, kvv_counts, kvv_of
 from proxy.replay.prepare import Destination
 from proxy.replay.records import UNSCORED
 from proxy.replay.rounds import Round, Side
-from proxy.replay.summary import Figure, KvvCounts, Latency, ModeResult, Quantiles, Score, Signal, Target, Tokens
+from proxy.replay.summary import Figure, Latency, ModeResult, Quantiles, Score, Signal, Target, Tokens
 from proxy.signals import SELF_TESTS, SIGNALS
 from proxy.signals.signal import Kind
 
@@ -137,34 +137,17 @@ def target_of(target: Destination, account: Account, views: Mapping[tuple[str, s
 
 def _mode(mode: str, tally: Tally, view: KeyView | None, draw: Random) -> ModeResult:
     found = figures({**KVV, **AGREEMENT, **LAWFUL}, tally.records, draw)
-    total = NOTHING
-    for vector, count in tally.records.items():
-        total = added(total, Counts(*(each * count for each in vector)))
+    valid = sum(Counts(*vector).valid_triggers * count for vector, count in tally.records.items())
     return ModeResult(
         mode=mode,
         asked=tally.asked,
         answered=tally.answered,
         contract_pass_rate=found.get("contract_pass_rate", Figure()),
-        kvv=kvv_of(found, _kvv_counts(tally, total)),
+        kvv=kvv_of(found, kvv_counts(tally.finishes, valid, tally.answered)),
         agreement=agreement_of(found),
         signals=() if view is None else tuple(_signal(series) for series in view.series if _told(series)),
         scores=tuple(_score(*key, score, draw) for key, score in sorted(tally.scores.items())),
         state=None if view is None else str(view.state),
-    )
-
-
-def _kvv_counts(tally: Tally, total: Counts) -> KvvCounts:
-    others = {name: n for name, n in sorted(tally.finishes.items()) if name not in ("", "stop", "tool_calls")}
-    return KvvCounts(
-        success_count=tally.answered,
-        failure_count=tally.asked - tally.answered,
-        finish_stop=tally.finishes["stop"],
-        finish_tool_calls=total.triggers,
-        finish_others=sum(others.values()),
-        finish_others_detail=others,
-        schema_validation_error_count=total.triggers - total.valid_triggers,
-        count_finish_reason_tool_calls=total.triggers,
-        count_successful_tool_call=total.valid_triggers,
     )
 
 

@@ -27,7 +27,7 @@ _BROKEN: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A line that cannot be replayed."""
+    """A line that cannot be used."""
 
     line: int
     seen: str
@@ -62,7 +62,7 @@ class Dataset:
 
     def records(self) -> Iterator[Record]:
         """Every record in order. Raises UnusableDataset, at the latest at the first line that is none."""
-        for index, (line, text) in enumerate(self._lines()):
+        for index, (line, text) in enumerate(self.lines()):
             try:
                 yield read_record(text, index, line)
             except BadLine as error:
@@ -74,7 +74,7 @@ class Dataset:
         """
         flaws: list[Flaw] = []
         bad = index = 0
-        for line, text in self._lines():
+        for line, text in self.lines():
             digest.update(text + b"\n")
             try:
                 yield read_record(text, index, line)
@@ -88,7 +88,7 @@ class Dataset:
         if not index:
             raise UnusableDataset(f"{self.path} has no line", "write one request a line")
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
+    def lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbered from 1; blank ones are left out."""
         number = used = 0
         with _opened(self.path) as file:
@@ -135,6 +135,6 @@ def _unreadable(path: Path, error: Exception) -> UnusableDataset:
 
 
 def unusable(path: Path, flaws: list[Flaw], bad: int) -> UnusableDataset:
-    """Of a file with `bad` lines that cannot be replayed, of which `flaws` are the first."""
+    """Of a file with `bad` lines that cannot be used, of which `flaws` are the first."""
     lines = "a line" if bad == 1 else f"{bad} lines"
-    return UnusableDataset(f"{path} has {lines} that cannot be replayed", "nothing was sent", tuple(flaws), bad)
+    return UnusableDataset(f"{path} has {lines} that cannot be used", "nothing was sent", tuple(flaws), bad)

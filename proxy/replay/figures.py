@@ -99,6 +99,25 @@ def kvv_of(found: Mapping[str, Figure], counts: KvvCounts) -> Kvv:
     return msgspec.convert({**_named(KVV, found), "counts": counts}, Kvv)
 
 
+def kvv_counts(finishes: Counter[str], valid: int, succeeded: int) -> KvvCounts:
+    """The verifier's summary: of all rows by finish reason ("" without one), those with valid calls, and those that
+    succeeded.
+    """
+    others = {name: n for name, n in sorted(finishes.items()) if name not in ("", "stop", "tool_calls")}
+    triggers = finishes["tool_calls"]
+    return KvvCounts(
+        success_count=succeeded,
+        failure_count=finishes.total() - succeeded,
+        finish_stop=finishes["stop"],
+        finish_tool_calls=triggers,
+        finish_others=sum(others.values()),
+        finish_others_detail=others,
+        schema_validation_error_count=triggers - valid,
+        count_finish_reason_tool_calls=triggers,
+        count_successful_tool_call=valid,
+    )
+
+
 def agreement_of(found: Mapping[str, Figure]) -> Agreement:
     """Ours out of all figures."""
     return msgspec.convert(_named(AGREEMENT, found), Agreement)
