@@ -58,7 +58,8 @@ def _in(vendor: Vendor, mode: Mode) -> Iterator[Finding]:
         if any(_drifted(effect, source) for effect in mode.effects):
             yield Finding("bad", vendor.name, f"drifted in {mode.mode} mode: {_alarms(mode, source)} ({source})")
     if not standing_against(vendor, mode) and (past is None or past.state == "ok") and mode.contract:
-        yield Finding("good", vendor.name, f"has nothing against it in {mode.mode} mode")
+        read = ", ".join(dict.fromkeys(figure.source for figure in mode.contract))
+        yield Finding("good", vendor.name, f"has nothing against it in {mode.mode} mode ({read})")
 
 
 def _drifted(effect: Effect, source: str) -> bool:

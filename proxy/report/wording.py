@@ -86,7 +86,7 @@ def share(value: float) -> str:
         return f"{100 * value:.0f}{SPACE}%"
     percent = 100.0 * value
     distance = min(percent, 100.0 - percent)
-    digits = next((digits for digits, least in ((1, 1.0), (2, 0.1), (3, 0.01)) if distance >= least), None)
+    digits = next((digits for digits, least in ((1, 0.995), (2, 0.0995), (3, 0.00995)) if distance >= least), None)
     if digits is None:
         return f"> 99.99{SPACE}%" if value > 0.5 else f"< 0.01{SPACE}%"
     return f"{percent:.{digits}f}{SPACE}%"

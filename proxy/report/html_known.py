@@ -1,0 +1,113 @@
+"""What a reader has to know first, and what the report rests on: findings, verifications, gaps, methods, files.
+
+Not here: figures. Invariant: every gap is shown with what would close it.
+"""
+
+from __future__ import annotations
+
+from proxy.report import wording
+from proxy.report.facts import Report, Vendor, Verification
+from proxy.report.findings import Finding, findings_of
+from proxy.report.html_parts import Cell, quiet, section, table, verdict
+from proxy.report.markup import Child, Markup, element, joined
+
+_SIGNS = {"bad": ("▼", "to act on"), "open": ("?", "open"), "good": ("✓", "in order")}
+
+
+def findings(report: Report) -> Markup:
+    """What stands against whom, and who is fine."""
+    found = findings_of(report)
+    items = [_card([one for one in found if one.vendor == name]) for name in dict.fromkeys(one.vendor for one in found)]
+    return section("findings", "In short", element("ul", {"class": "findings"}, items)) if items else Markup()
+
+
+def _card(found: list[Finding]) -> Markup:
+    """One vendor; the first finding is the gravest."""
+    weight, name = found[0].weight, found[0].vendor
+    sign, meaning = _SIGNS[weight]
+    drawn = element("span", {"class": "sign", "role": "img", "aria-label": meaning}, sign)
+    said = [_sentence(one) for one in found]
+    return element("li", {"class": weight}, drawn, element("div", {}, element("p", {"class": "name"}, name), said))
+
+
+def _sentence(found: Finding) -> Markup:
+    lead, _, rest = found.text.partition(": ")
+    reasons = [element("li", {}, reason) for reason in rest.split("; ") if reason]
+    return joined(element("p", {}, lead), element("ul", {}, reasons) if reasons else None)
+
+
+def verifications(report: Report) -> Markup:
+    """Which layer of which vendor broke, and by which probes."""
+    runs = [(vendor, run) for vendor in report.vendors for run in vendor.verifications]
+    if not runs:
+        return Markup()
+    return section("verification", "Verification", [_run(vendor, run) for vendor, run in runs])
+
+
+def _run(vendor: Vendor, run: Verification) -> Markup:
+    said = f" {run.source}, {wording.moment(run.at_s)}, contract {run.contract}"
+    heading = element("h3", {}, vendor.name, " ", verdict(run.verdict), quiet(said))
+    layers = [
+        (
+            element("strong", {}, layer.layer),
+            verdict(layer.verdict),
+            wording.thousands(layer.passed),
+            wording.thousands(layer.failed),
+            wording.thousands(layer.unanswered),
+        )
+        for layer in run.layers
+    ]
+    columns = ("layer", "verdict", "passed", "failed", "no answer")
+    failures = [
+        (element("strong", {}, one.title), joined(one.mode, quiet(f", {one.layer}")), one.seen, one.allowed, one.hint)
+        for one in run.failures
+    ]
+    broken = ("probe that failed", "mode, layer", "seen", "allowed", "remedy")
+    return element(
+        "article",
+        {"class": "card"},
+        heading,
+        table("rows", f"Layers of {vendor.name}", columns, layers),
+        table("rows wordy", f"Probes that {vendor.name} failed", broken, failures) if failures else None,
+    )
+
+
+def unknown(report: Report) -> Markup:
+    """What the report cannot say."""
+    if not report.unknown:
+        return Markup()
+    rows = [(joined(_whose(one.vendor, one.mode)), one.what, quiet(one.remedy)) for one in report.unknown]
+    return section(
+        "unknown",
+        "What is not known",
+        table("rows wordy", "Gaps", ("of", "what is not known", "what would tell"), rows),
+    )
+
+
+def _whose(vendor: str, mode: str) -> Child:
+    if not vendor:
+        return element("strong", {}, "all vendors")
+    return joined(element("strong", {}, vendor), quiet(f", {mode}" if mode else ""))
+
+
+def how(report: Report) -> Markup:
+    """How each figure was got."""
+    origins = {source.origin for source in report.sources}
+    rows = [(element("strong", {}, what), str(origin), text) for what, origin, text in wording.HOW if origin in origins]
+    body = table("rows wordy", "Methods", ("figure", "from", "how"), rows)
+    return section("how", "How the figures were got", body)
+
+
+def sources(report: Report) -> Markup:
+    """The files behind the figures."""
+    rows = [
+        (
+            element("strong", {}, one.id),
+            element("code", {}, one.path),
+            one.what,
+            Cell(joined(wording.NONE if one.from_s is None else wording.exactly(one.from_s))),
+            wording.exactly(one.at_s),
+        )
+        for one in report.sources
+    ]
+    return section("sources", "Sources", table("rows wordy", "Files", ("id", "file", "what", "from", "to"), rows))
