@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -23,9 +24,9 @@ class Outcomes:
     policy: str
     enforcement: str
     mode: str
-    passed: int = 0
-    rewritten: int = 0
-    rejected: int = 0
+    passed: int
+    rewritten: int
+    rejected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Repairs:
     last_s: float | None
 
 
-_decode = msgspec.json.Decoder(Facts).decode
-_FIELDS = {"pass": "passed", "rewrite": "rewritten", "reject": "rejected"}
+_decode: Final = msgspec.json.Decoder(Facts).decode
+_OUTCOMES: Final = ("pass", "rewrite", "reject")
 
 
 def repairs_of(store: Store, after_s: float = 0.0, vendor: str | None = None) -> Repairs:
@@ -73,11 +74,11 @@ def repairs_of(store: Store, after_s: float = 0.0, vendor: str | None = None) ->
         for text, count in row.requests.items():
             facts = _decode(text)
             key = (row.vendor, row.policy, row.enforcement, facts.mode)
-            outcomes.setdefault(key, Counter())[_FIELDS[facts.outcome]] += count
+            outcomes.setdefault(key, Counter())[facts.outcome] += count
             for found in facts.counts:
                 clauses[row.vendor, row.policy, facts.mode, *found] += count
     return Repairs(
-        tuple(Outcomes(*key, **counted) for key, counted in sorted(outcomes.items())),
+        tuple(Outcomes(*key, *(counted[each] for each in _OUTCOMES)) for key, counted in sorted(outcomes.items())),
         tuple(Repair(*key, requests=count) for key, count in sorted(clauses.items())),
         dict(unrecorded),
         times[0] if times else None,

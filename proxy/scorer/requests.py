@@ -100,8 +100,8 @@ def _most_varied(facts: list[Facts]) -> str | None:
         for name, raw in (each.shape or {}).items():
             if _is_number(name, raw):
                 numbers.setdefault(name, set()).add(bytes(raw))
-    name = max(numbers, key=lambda name: len(numbers[name]), default=None)
-    return name if name is not None and len(numbers[name]) > 1 else None
+    most = max(numbers, key=lambda name: len(numbers[name]), default="")
+    return most if most and len(numbers[most]) > 1 else None
 
 
 def _without(facts: Facts, member: str) -> Facts:

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from proxy.drift.offset import KNOWN_SKEW
-from proxy.drift.rows import AnswersRow, Key, PairRow, ProbesRow, Row, Value
+from proxy.drift.rows import AnswersRow, Key, PairRow, ProbesRow, RequestsRow, Row, Value
 from proxy.store import database
 from proxy.store.database import Opened, Schema, StoreError, explained, transaction
 from proxy.store.packing import UnknownRow, pack, unpack, vendor_of
@@ -208,6 +208,20 @@ class Store(Opened):
                         break
             cursor.close()
         return found
+
+    def requests(self, after_s: float = 0.0, vendor: str | None = None) -> Iterator[RequestsRow]:
+        """What clients asked of all vendors, or of one, at `after_s` or later, the oldest first."""
+        statement = (
+            "SELECT id, kind, body FROM rows WHERE kind = 'requests' AND id > ? AND at_s >= ?"
+            " AND vendor = ifnull(?, vendor) ORDER BY id LIMIT ?"
+        )
+        after, found = 0, [()]
+        while found:
+            found = self._fetch(statement, after, after_s, vendor, _BATCH)
+            for number, kind, body in found:
+                row, after = self._unpacked(number, kind, body), number
+                assert isinstance(row, RequestsRow)
+                yield row
 
     def pair(self, number: int) -> PairRow | None:
         """The pair of an admission; None when there was none, or its row is gone."""
