@@ -25,6 +25,7 @@ from proxy.cli.report import report
 from proxy.cli.serve import serve
 from proxy.cli.simulate import simulate
 from proxy.cli.status import status
+from proxy.cli.verify import verify
 
 app: Final = typer.Typer(
     name="paramwall",
@@ -52,7 +53,7 @@ def _paramwall(
     """Enforce Kimi K2.6's decoding contract in front of any OpenAI-compatible vendor."""
 
 
-for _command in (serve, demo, init, check, explain, status, evidence, replay, report, simulate, drill, dashboards):
+for _command in (serve, demo, init, check, explain, status, evidence, verify, replay, report, simulate, drill, dashboards):
     app.command()(_command)
 app.add_typer(policy.app, name="policy")
 

@@ -33,14 +33,17 @@ PROBES: Final[tuple[Probe, ...]] = (
 )
 
 SCHEDULED: Final = (
-    "temperature-unlawful",
-    "top-p-unlawful",
     "prompt-nothing-added",
-    "system-prompt-kept",
-    "prompt-constant",
-    "null-content",
-    "usage-within-limit",
     "limit-obeyed",
+    "mode-switch",
+    "system-prompt-kept",
+    "tool-called",
+    "prompt-constant",
+    "usage-within-limit",
+    "reasoning-present",
+    "null-content",
     "reasoning-history-lawful",
 )
-"""Ids of those that cost a few hundred tokens at most in each mode: what may be asked all day long."""
+"""Ids of those that may be asked all day long, cheap ones and dearer ones by turns: one costs some 550 tokens on
+average. None tests what an engine is not made to do, such as refusing a wrong value: it would fail for ever.
+"""

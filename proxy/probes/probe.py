@@ -151,8 +151,8 @@ class Told:
         """Why there was no answer, for each request that was neither answered nor refused."""
         return [
             unanswered(reply)
-            for reply, one in zip(self.replies, self.reads, strict=True)
-            if one is None and reply.status not in REJECTED
+            for ask, reply, one in zip(self.asks, self.replies, self.reads, strict=True)
+            if one is None and reply.status not in REJECTED and not (ask.stop_after_bytes and reply.answer is not None)
         ]
 
     def _read(self, ask: Ask, reply: Reply) -> Read | None:

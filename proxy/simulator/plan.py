@@ -12,6 +12,7 @@ against itself (MoonshotAI/K2-Vendor-Verifier, README.md).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -38,6 +39,8 @@ SECOND_CALL: Final = 0.2
 WITHOUT_GENERATION_PROMPT: Final = 1 / 6
 """vLLM blog of 2025-10-28 on Kimi K2: 218 valid calls where more than 1200 were expected."""
 _ARGUMENT_PIECE: Final = 6
+_TOLD: Final = re.compile(r"[Cc]all the tool ([\w-]+)")
+"""What no instructed model leaves undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +179,13 @@ def _called_tools(request: ChatRequest, tool_rate: float | None, draw: Random) -
         function = choice.get("function")
         wanted = function.get("name") if isinstance(function, dict) else None
         return [tool for tool in request.tools if tool["function"]["name"] == wanted][:1]
+    told = _told_to_call(request)
     if choice != "required":
-        wants = draw.random() < _chance_of_call(request, tool_rate)
+        wants = draw.random() < (_chance_of_call(request, tool_rate) if told is None else _chance_when_told(request))
         if wants == request.habits.opposite:
             return []
+    if told is not None:
+        return [_another(told, request.tools, draw) if request.habits.other_tool else told]
     by_prompt = Random(request.key ^ hash_of("tool"))  # noqa: S311
     favourite = by_prompt.choice(request.tools)
     picked = [favourite if draw.random() < 0.8 else draw.choice(request.tools)]
@@ -188,13 +194,29 @@ def _called_tools(request: ChatRequest, tool_rate: float | None, draw: Random) -
     return [_another(tool, request.tools, draw) for tool in picked] if request.habits.other_tool else picked
 
 
+def _told_to_call(request: ChatRequest) -> Any:  # noqa: ANN401  (JSON as it came)
+    """The declared tool that the last message says to call, in so many words; None: it says nothing like it."""
+    last = request.messages[-1] if request.messages else None
+    content = last.get("content") if isinstance(last, dict) and last.get("role") == "user" else None
+    found = _TOLD.search(content) if isinstance(content, str) else None
+    return next((tool for tool in request.tools if found and tool["function"]["name"] == found[1]), None)
+
+
+def _chance_when_told(request: ChatRequest) -> float:
+    return _share(request) * (1.0 + min(request.habits.calls, 0.0))
+
+
+def _share(request: ChatRequest) -> float:
+    return 1.0 if request.generation_prompt else WITHOUT_GENERATION_PROMPT
+
+
 def _another(tool: Any, tools: Sequence[Any], draw: Random) -> Any:  # noqa: ANN401  (JSON as it came)
     others = [each for each in tools if each["function"]["name"] != tool["function"]["name"]]
     return draw.choice(others) if others else tool
 
 
 def _chance_of_call(request: ChatRequest, tool_rate: float | None) -> float:
-    share = 1.0 if request.generation_prompt else WITHOUT_GENERATION_PROMPT
+    share = _share(request)
     if tool_rate is not None:
         return 0.0 if request.after_tool_result else _shifted(tool_rate, tool_rate, request.habits.calls) * share
     by_prompt = Random(request.key ^ hash_of("call")).betavariate(1 / 3, 1 / 3)  # noqa: S311
