@@ -22,6 +22,7 @@ from proxy.cli.standing import open_log
 from proxy.cli.terminal import answer, note, refuse
 from proxy.replay.summary import NotASummary, read_summary
 from proxy.report.facts import Report, Unknown, Vendor
+from proxy.report.firewall import repaired
 from proxy.report.gather import Gathered, report_of
 from proxy.report.html import html_of
 from proxy.report.live import newest, read_log
@@ -29,6 +30,7 @@ from proxy.report.markdown import markdown_of
 from proxy.report.replayed import replayed
 from proxy.report.verified import verified
 from proxy.report.writing import NotOurs, write
+from proxy.scorer.repairs import repairs_of
 from proxy.store import StoreError
 from proxy.verify.result import ResultError, decode_result
 
@@ -108,6 +110,7 @@ def _add_log(found: Gathered, folder: Path) -> None:
     ):
         task = progress.add_task("folding the log")
         try:
+            done_to, gaps = repaired(repairs_of(store), "L1")
             source, modes = read_log(
                 store, str(folder), "L1", lambda done, total: progress.update(task, completed=done, total=total)
             )
@@ -124,7 +127,7 @@ def _add_log(found: Gathered, folder: Path) -> None:
         )
         for vendor, mode in former
     ]
-    found.add(source, vendors, left_out)
+    found.add(source, (*vendors, *done_to), (*left_out, *gaps))
 
 
 def _why(error: Exception) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxy.report import wording
-from proxy.report.facts import Effect, Figure, Mark, Past, Span, Times
+from proxy.report.facts import Effect, Figure, Mark, Past, Repaired, Span, Times
 from proxy.report.markup import Attributes, Markup, element
 from proxy.report.scales import Scale
 
@@ -133,6 +133,36 @@ def quantiles(times: Times, scale: Scale, said: str) -> Markup:
             )
             parts.append(_upright("whisker", late, _MIDDLE - 4, _MIDDLE + 4))
     return _drawing("plot", ROW, said, *parts)
+
+
+def outcomes(repaired: Repaired, said: str) -> Markup:
+    """Requests side by side by what became of them, the more was done the higher."""
+    counted = (
+        ("passed", repaired.passed, 6),
+        ("rewritten", repaired.rewritten, 12),
+        ("rejected", repaired.rejected, 18),
+    )
+    total = max(repaired.requests, 1)
+    parts, place = list[Markup](), 0.0
+    for kind, count, height in counted:
+        width = 100.0 * count / total
+        bar: Attributes = {
+            "class": f"bar {kind}",
+            "x": pct(place),
+            "width": pct(width),
+            "y": 20 - height,
+            "height": height,
+        }
+        parts += [element("rect", bar)] if count else []
+        place += width
+    return _drawing("plot", ROW, said, *parts)
+
+
+def bar(share: float, said: str) -> Markup:
+    """A share of a whole."""
+    rest = element("rect", {"class": "rest", "x": 0, "y": 8, "width": "100%", "height": 6})
+    part = element("rect", {"class": "median", "x": 0, "y": 8, "width": pct(100 * share), "height": 6})
+    return _drawing("plot", ROW, said, rest, part)
 
 
 def swatch(state: str) -> Markup:

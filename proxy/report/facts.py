@@ -185,6 +185,35 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Clause:
+    """On how many requests a clause of the policy acted: fill, rewrite, drop, reject or (nothing but) observe."""
+
+    clause: str
+    action: str
+    member: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What the proxy did to the requests of one vendor in one mode ("": it could not be told) under one policy."""
+
+    mode: str
+    policy: str
+    enforcement: str
+    passed: int
+    rewritten: int
+    rejected: int
+    clauses: tuple[Clause, ...]
+    source: str
+
+    @property
+    def requests(self) -> int:
+        """All of them."""
+        return self.passed + self.rewritten + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """One vendor, or a reference that was asked in a replay. URLs hold no credentials."""
 
@@ -196,6 +225,7 @@ class Vendor:
     verifications: tuple[Verification, ...] = ()
     times: tuple[Times, ...] = ()
     usages: tuple[Usage, ...] = ()
+    repaired: tuple[Repaired, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ def _one(parts: Sequence[Vendor]) -> Vendor:
         verifications=tuple(run for part in parts for run in part.verifications),
         times=tuple(each for part in parts for each in part.times),
         usages=tuple(each for part in parts for each in part.usages),
+        repaired=tuple(each for part in parts for each in part.repaired),
     )
 
 

@@ -18,6 +18,7 @@ from proxy.report.html_board import boards
 from proxy.report.html_known import findings, how, sources, unknown, verifications
 from proxy.report.html_parts import tag
 from proxy.report.html_past import states
+from proxy.report.html_repairs import repairs
 from proxy.report.html_signals import signals
 from proxy.report.html_speed import speed
 from proxy.report.markup import Markup, element, joined
@@ -80,6 +81,7 @@ def _body(report: Report) -> Markup:
                 findings(report),
                 boards(report),
                 states(report),
+                repairs(report),
                 speed(report),
                 verifications(report),
                 signals(report),

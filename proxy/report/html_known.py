@@ -26,14 +26,15 @@ def _card(found: list[Finding]) -> Markup:
     weight, name = found[0].weight, found[0].vendor
     sign, meaning = _SIGNS[weight]
     drawn = element("span", {"class": "sign", "role": "img", "aria-label": meaning}, sign)
-    said = [_sentence(one) for one in found]
-    return element("li", {"class": weight}, drawn, element("div", {}, element("p", {"class": "name"}, name), said))
+    vendor = element("strong", {}, name)
+    said = [_sentence(one, vendor if index == 0 else None) for index, one in enumerate(found)]
+    return element("li", {"class": weight}, drawn, element("div", {}, said))
 
 
-def _sentence(found: Finding) -> Markup:
+def _sentence(found: Finding, vendor: Markup | None) -> Markup:
     lead, _, rest = found.text.partition(": ")
     reasons = [element("li", {}, reason) for reason in rest.split("; ") if reason]
-    return joined(element("p", {}, lead), element("ul", {}, reasons) if reasons else None)
+    return joined(element("p", {}, vendor, f" {lead}"), element("ul", {}, reasons) if reasons else None)
 
 
 def verifications(report: Report) -> Markup:

@@ -6,7 +6,6 @@ never seen is listed, not left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from proxy.report import charts, wording
@@ -14,20 +13,32 @@ from proxy.report.facts import Effect, Mode, Report, Source
 from proxy.report.html_parts import details, quiet, section, tag
 from proxy.report.markup import Child, Markup, element, joined
 from proxy.report.scales import Scale, of_effects
+from proxy.signals import PROBED, SELF_TESTS
 
 _INTRO: Final = (
     "A dot is the estimate, its line the 95 % bounds that hold at every count, the shaded band what is tolerated. A "
     "diamond is an alarm that lasts. Axes are stretched around 0 (square root), so that small rates can be seen."
 )
-GROUPS: Final[tuple[tuple[str, Callable[[Effect], bool]], ...]] = (
-    ("What no answer should do: share of answers that do", lambda one: one.kind in ("rate", "offset")),
-    (
-        "Compared with the reference: more (+) or less (\N{MINUS SIGN})",
-        lambda one: one.kind not in wording.RATES and not one.signal.startswith("reference-"),
-    ),
-    ("Compared with its own past", lambda one: one.kind == "baseline"),
-    ("The reference compared with itself", lambda one: one.signal.startswith("reference-")),
+_PROBED: Final = frozenset(signal.name for signal in PROBED)
+_SELF_TESTS: Final = frozenset(signal.name for signal in SELF_TESTS)
+GROUPS: Final = (
+    "What no answer should do: share of answers that do",
+    "Probes: share that failed",
+    "Compared with the reference: more (+) or less (\N{MINUS SIGN})",
+    "Compared with its own past",
+    "The reference compared with itself",
 )
+
+
+def group_of(effect: Effect) -> str:
+    """Where a signal stands."""
+    if effect.signal in _PROBED:
+        return GROUPS[1]
+    if effect.signal in _SELF_TESTS:
+        return GROUPS[4]
+    if effect.kind == "baseline":
+        return GROUPS[3]
+    return GROUPS[0] if effect.kind in wording.RATES else GROUPS[2]
 
 
 def signals(report: Report) -> Markup:
@@ -49,7 +60,7 @@ def _part(name: str, mode: Mode, source: Source) -> Markup:
     effects = [effect for effect in mode.effects if effect.source == source.id]
     told = [effect for effect in effects if effect.effect is not None]
     silent = [effect for effect in effects if effect.effect is None]
-    plots = [_plot(title, [one for one in told if belongs(one)]) for title, belongs in GROUPS]
+    plots = [_plot(title, [one for one in told if group_of(one) == title]) for title in GROUPS]
     heading = element("h3", {}, name, quiet(f" {mode.mode} mode, {source.id}: {source.what}"))
     unsaid = None
     if silent:

@@ -114,6 +114,11 @@ def _vendor(vendor: Vendor) -> Iterator[str]:
         asked = "" if usage.asked is None else f"{usage.asked} asked, {usage.answered} answered; "
         why = "".join(f"{plain(reason)} {count}; " for reason, count in usage.failed)
         yield f"- {asked}{why}tokens: {prompt} prompt, {completion} completion ({usage.source})"
+    for each in vendor.repaired:
+        what = f"{each.passed} passed, {each.rewritten} repaired, {each.rejected} rejected"
+        done = (f"{plain(one.clause)} {one.action} {plain(one.member)} {one.requests}" for one in each.clauses)
+        acted = ", ".join(done) or "no clause acted"
+        yield f"- firewall, {each.mode or 'mode not told'}: {what} ({each.source}); {acted}"
     for run in vendor.verifications:
         for failure in run.failures:
             seen = f"seen {plain(failure.seen)}, allowed {plain(failure.allowed)}"

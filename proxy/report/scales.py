@@ -25,6 +25,8 @@ _SPANS_S: Final = (
     *(3600.0, 7200.0, 10800.0, 21600.0, 43200.0, 86400.0, 172800.0, 604800.0, 1209600.0, 2592000.0, 7776000.0),
 )
 _MOST_TIMES: Final = 5
+_CHARACTER: Final = 2.3
+"""Percent of a phone's chart that a character of a label takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,10 @@ def of_times(from_s: float, to_s: float) -> Scale:
     first = (from_s // step + 1) * step
     times = [first + index * step for index in range(int((from_s + span - first) // step) + 1)]
     bare = Scale(from_s, from_s + span)
+    apart = _CHARACTER * (len(datetime.fromtimestamp(from_s, UTC).strftime(form)) + 1)
     kept: list[float] = []
     for at_s in times:
-        if not kept or bare.at(at_s) - bare.at(kept[-1]) >= APART:
+        if not kept or bare.at(at_s) - bare.at(kept[-1]) >= apart:
             kept.append(at_s)
     return Scale(
         from_s, from_s + span, tuple((at_s, datetime.fromtimestamp(at_s, UTC).strftime(form)) for at_s in kept)

@@ -72,6 +72,7 @@ HOW: Final[tuple[tuple[str, Origin, str], ...]] = (
     ),
     ("effect", Origin.REPLAY, "The same detectors, over the replay's answers in their order."),
     ("state", Origin.LIVE, "Every row of the log folded again, in its order, up to its last row."),
+    ("repairs", Origin.LIVE, "Requests counted by what the policy did to them, and each clause by how often it acted."),
     ("latency", Origin.VERIFY, "Median over the probes, whose answers are short."),
     ("latency", Origin.REPLAY, "Quantiles over all answers, of the attempt that was answered."),
     ("tokens", Origin.VERIFY, "As the vendor's own usage says, repeats included."),
