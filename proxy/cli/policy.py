@@ -1,7 +1,7 @@
 """`paramwall policy list` and `policy show`: the shipped policies, and what one says.
 
-Not here: what a clause does (policy/clauses/). Invariant: everything shown comes out of the parsed document, and a kind
-of clause needs no line here to be shown.
+Not here: what a clause does (policy/clauses/), and `policy backtest` (policy_backtest.py). Invariant: everything shown
+comes out of the parsed document, and a kind of clause needs no line here to be shown.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from proxy.cli.policy_backtest import backtest_command
 from proxy.cli.terminal import answer, answer_json, answer_table, refuse_problems
 from proxy.config.documents import find_policy, is_file
 from proxy.config.load import read_file
@@ -26,7 +27,8 @@ from proxy.policy.clauses.values import encoded
 from proxy.policy.decide import compile_plan
 from proxy.policy.document import DocumentError, PolicyDocument
 
-app: Final = typer.Typer(no_args_is_help=True, help="The shipped policies, and what one says.")
+app: Final = typer.Typer(no_args_is_help=True, help="The shipped policies, what one says, and what it would do.")
+app.command("backtest")(backtest_command)
 
 _OWN_COLUMN: Final = frozenset(
     ("id", "kind", "source", "routes", "enforcement", "contract", "member", "members", "absent")

@@ -215,9 +215,8 @@ class Store(Opened):
             "SELECT id, kind, body FROM rows WHERE kind = 'requests' AND id > ? AND at_s >= ?"
             " AND vendor = ifnull(?, vendor) ORDER BY id LIMIT ?"
         )
-        after, found = 0, [()]
-        while found:
-            found = self._fetch(statement, after, after_s, vendor, _BATCH)
+        after = 0
+        while found := self._fetch(statement, after, after_s, vendor, _BATCH):
             for number, kind, body in found:
                 row, after = self._unpacked(number, kind, body), number
                 assert isinstance(row, RequestsRow)
