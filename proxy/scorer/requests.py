@@ -1,7 +1,7 @@
 """Requests by their facts: gathered from all workers, a row for each vendor and policy a minute.
 
 Not here: how facts are made (policy/facts.py) and judged anew (backtest.py). Invariants: a row tells MOST ways of
-asking at most; where there are more, the numbers of the member with the most different ones are left out first, and
+asking and ROW_BYTES of them at most; where there are more, the numbers of the member with the most different ones are left out first, and
 what cannot be told apart then is unrecorded; each request is counted once.
 """
 
@@ -19,6 +19,7 @@ from proxy.policy.facts import Facts
 
 ROW_S: Final = 60.0
 MOST: Final = 256
+ROW_BYTES: Final = 64 * 1024
 _MOST_HELD: Final = 4 * MOST
 _LEFT_OUT: Final = Raw(b'"#"')
 _decode: Final = msgspec.json.Decoder(Facts).decode
@@ -73,24 +74,40 @@ class Gathered:
 
     def _fit(self, source: _Source) -> None:
         requests = self._requests[source]
-        kept = fitted(requests, MOST)
+        kept = fitted(requests, MOST, ROW_BYTES)
         self._unrecorded[source] += requests.total() - kept.total()
         self._requests[source] = kept
 
 
-def fitted(requests: Counter[str], most: int) -> Counter[str]:
-    """At most so many ways of asking, with as many numbers as that allows."""
-    if len(requests) <= most:
+def fitted(requests: Counter[str], most: int, most_bytes: int) -> Counter[str]:
+    """At most so many ways of asking, and bytes of them, with as many numbers as that allows."""
+    if _fits(requests, most, most_bytes):
         return requests
     facts = [(_decode(text), count) for text, count in requests.items()]
     while True:
         merged: Counter[str] = Counter()
         for each, count in facts:
             merged[_encode(each).decode()] += count
-        member = None if len(merged) <= most else _most_varied([each for each, _ in facts])
+        if _fits(merged, most, most_bytes):
+            return merged
+        member = _most_varied([each for each, _ in facts])
         if member is None:
-            return Counter(dict(merged.most_common(most)))
+            return _most_frequent(merged, most, most_bytes)
         facts = [(_without(each, member), count) for each, count in facts]
+
+
+def _fits(requests: Counter[str], most: int, most_bytes: int) -> bool:
+    return len(requests) <= most and sum(map(len, requests)) <= most_bytes
+
+
+def _most_frequent(requests: Counter[str], most: int, most_bytes: int) -> Counter[str]:
+    kept: Counter[str] = Counter()
+    for text, count in requests.most_common(most):
+        most_bytes -= len(text)
+        if most_bytes < 0:
+            break
+        kept[text] = count
+    return kept
 
 
 def _most_varied(facts: list[Facts]) -> str | None:

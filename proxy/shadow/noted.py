@@ -17,13 +17,16 @@ from proxy.contract.exchange import Requests
 from proxy.policy.decision import Decision
 from proxy.policy.facts import TEXTS, VOCABULARY, Outline, brief, facts_of, lists_of, outline
 from proxy.policy.plan import Plan
-from proxy.policy.verdict import Route
+from proxy.policy.verdict import Reject, Route
 from proxy.shadow.outbox import Outbox
 
 EVERY_S: Final = 1.0
 MOST: Final = 256
 """Ways of asking that are told apart in that time."""
-_MOST_QUICK: Final = 1024
+_MOST_BYTES: Final = 2048
+"""Of all names and values of one of them."""
+_AT_ONCE: Final = 8
+"""Whose facts are made at a stretch, half a millisecond."""
 
 _Source: TypeAlias = tuple[str, Plan]
 """Vendor and policy."""
@@ -48,6 +51,7 @@ class Noted:
         self._shapes: dict[tuple[object, ...], Shape] = {}
         self._loose: dict[int, tuple[Decision, tuple[str, ...]]] = {}
         self._quick: dict[tuple[object, ...], Shape] = {}
+        self._leaving: list[Shape] = []
         self._unrecorded: dict[_Source, int] = {}
 
     def note(self, vendor: str, plan: Plan, route: Route, envelope: Envelope | None, decision: Decision | str) -> None:
@@ -63,20 +67,38 @@ class Noted:
             shape.count += 1
             return
         shape = self._note(vendor, plan, route, envelope, decision)
-        if shape is not None and len(self._quick) < _MOST_QUICK:
+        if shape is not None and len(self._quick) < MOST:
             self._quick[key] = shape
 
     def flush(self) -> None:
-        """Send what was counted; what cannot be sent is unrecorded."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        shapes, self._shapes = self._shapes, {}
+        """Send all that was counted, at once."""
+        self._gather()
+        while self._leaving or self._unrecorded:
+            if not self._send():
+                return
+
+    def _due(self) -> None:
+        """Send what was counted, a few at a time: requests wait for nothing that takes longer."""
+        self._timer = None
+        self._gather()
+        self._step()
+
+    def _step(self) -> None:
+        self._send()
+        if self._leaving:
+            asyncio.get_running_loop().call_soon(self._step)
+
+    def _gather(self) -> None:
+        self._leaving += self._shapes.values()
+        for held in (self._shapes, self._loose, self._quick):
+            held.clear()
+
+    def _send(self) -> bool:
+        """Send the facts of a few; what cannot be sent is unrecorded, and False is told."""
+        shapes, self._leaving = self._leaving[:_AT_ONCE], self._leaving[_AT_ONCE:]
         unrecorded, self._unrecorded = self._unrecorded, {}
-        self._loose.clear()
-        self._quick.clear()
         found: dict[_Source, dict[str, int]] = {source: {} for source in unrecorded}
-        for shape in shapes.values():
+        for shape in shapes:
             text = _encode(facts_of(shape.source[1], shape.route, shape.left, shape.decision)).decode()
             requests = found.setdefault(shape.source, {})
             requests[text] = requests.get(text, 0) + shape.count
@@ -84,20 +106,20 @@ class Noted:
             missed = unrecorded.get(source, 0)
             if not self._outbox.put(_frame(source, requests, missed)):
                 self._unrecorded[source] = missed + sum(requests.values())
+        return not self._unrecorded
 
     def _note(
         self, vendor: str, plan: Plan, route: Route, envelope: Envelope | None, decision: Decision | str
     ) -> Shape | None:
         """Count a request by all that is read of it; None: it is one of too many."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._due)
         left = None if envelope is None else outline(envelope.members)
-        # Of a decision that is not remembered there is another one each time; what it counts tells it from others.
-        said = decision if isinstance(decision, str) else (*decision.counts, decision.actions)
-        key = (vendor, plan, route, said, left)
+        key = (vendor, plan, route, _said(decision), left)
         shape = self._shapes.get(key)
         if shape is None:
-            if len(self._shapes) >= MOST or not self._outbox.open:
+            too_long = left is not None and sum(map(len, left)) > _MOST_BYTES
+            if too_long or len(self._shapes) >= MOST or not self._outbox.open:
                 self._unrecorded[vendor, plan] = self._unrecorded.get((vendor, plan), 0) + 1
                 return None
             shape = self._shapes[key] = Shape((vendor, plan), route, left, decision)
@@ -105,6 +127,15 @@ class Noted:
                 self._loose[id(decision)] = (decision, _loose(plan, route, envelope))
         shape.count += 1
         return shape
+
+
+def _said(decision: Decision | str) -> tuple[object, ...]:
+    """What facts say of a decision. One that is not remembered is made anew each time, so it does not tell by itself."""
+    if isinstance(decision, str):
+        return (decision,)
+    verdict = decision.verdict
+    repairable = [finding.clause for finding in verdict.repairable] if isinstance(verdict, Reject) else ()
+    return (decision.mode, *decision.counts, *repairable)
 
 
 def _loose(plan: Plan, route: Route, envelope: Envelope) -> tuple[str, ...]:
