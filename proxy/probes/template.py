@@ -13,7 +13,7 @@ from proxy.contract.mode import Mode
 from proxy.contract.prompt_tokens import MAX_OVER
 from proxy.probes.asks import QUESTION, ROOM, STREAMED, TINY, Members, ask, plain_body, spellings, tool
 from proxy.probes.judging import failed, listed, passed, prompts, unjudged
-from proxy.probes.probe import Ask, Finding, Layer, Probe, Setting, Told
+from proxy.probes.probe import REJECTED, Ask, Finding, Layer, Probe, Setting, Told
 from proxy.signals.features import Read
 
 WORD: Final = "Hello"
@@ -58,8 +58,10 @@ def _obeys(told: Told) -> Finding:
     """The spelling that works is the vendor's; where the profile knows it, it must be that one."""
     works: dict[str, list[bool]] = {}
     names = [spelling.name for spelling in spellings(told.setting.plan.profile) for _ in range(2)]
-    for name, one in zip(names, told.reads, strict=True):
-        if one is not None and not _left_in_reasoning(one):
+    for name, one, reply in zip(names, told.reads, told.replies, strict=True):
+        if reply.status in REJECTED:  # a host that did not understand the switch finds the temperature unlawful
+            works.setdefault(name, []).append(False)
+        elif one is not None and not _left_in_reasoning(one):
             works.setdefault(name, []).append(_thinks(one) == (told.mode is Mode.THINKING))
     if not works:
         return unjudged(told, "no answer shows whether it thought")
@@ -189,6 +191,7 @@ TEMPLATE: Final = (
         source="opencode#25001, SillyTavern#5599; K2.6 host requirement R1",
         asks=_switched,
         judge=_obeys,
+        reads_refusals=True,
     ),
     Probe(
         id="mode-default",

@@ -35,6 +35,7 @@ from proxy.scorer.keeping import Keeping
 from proxy.scorer.lateness import Lateness
 from proxy.scorer.ledger import Entry, Ledger
 from proxy.scorer.pairs import Pairs, differing
+from proxy.scorer.probing import Probing, Rim
 from proxy.scorer.prompts import Prompts
 from proxy.scorer.publish import Publisher, show_mirror
 from proxy.scorer.requests import Gathered
@@ -72,6 +73,7 @@ class Scorer:
         self._lateness = Lateness()
         self._compiled = Compiled()
         self._prompts = Prompts(say, warn)
+        self._probing = Probing(metrics, Rim(self._clock, time.time, warn, self._defect))
         self._salt = b""
         self._terms_due = False
         self._acknowledged: list[int] = []
@@ -126,6 +128,7 @@ class Scorer:
             await self._tick()
             await self._keep_bodies()
         await self._pairs.close()
+        await self._probing.close()
         await self._prompts.close()
         self._journal.close()
 
@@ -239,6 +242,7 @@ class Scorer:
             self._tallied_s = now_s
             rows += self._tally.rows(now_s)
         rows += self._gathered.rows(now_s)
+        rows += self._probing.rows(now_s)
         return rows
 
     async def _due_acknowledgements(self) -> list[Row]:
@@ -301,6 +305,7 @@ class Scorer:
         self._keeping.wanted = Keep(config.evidence.bodies)
         self._pairs.use(config.reference, config.mirror, keep_bodies=self._keeping.wanted is not Keep.OFF)
         self._prompts.use(None if config.reference is None else config.signals.tokenizer_file)
+        self._probing.use(config)
         self._metrics.prepare([vendor.name for vendor in config.vendors], FATES, ("ok", *REASONS))
         self._inbox.tell(self._rates())
 

@@ -13,15 +13,12 @@ from proxy.signals.signal import Group, Probed
 _TOLERANCE: Final = 0.02
 """A probe judges one drawn answer, and an honest model thinks past a limit now and then."""
 _FINDS: Final = {
-    "connection": "answers that do not arrive whole, or are no chat completion",
-    "parameters": "wrong values that are accepted, lawful ones that are refused",
+    "parameters": "lawful requests that are refused",
     "template": "a mode switch that does nothing, a prompt that is not the messages",
     "reasoning": "reasoning that is missing, or in the content",
-    "tools": "tool calls that are missing or without their form, leaked markers",
-    "schema": "arguments or JSON answers off their schemas",
-    "accounting": "usage, finish reason, ids or model name that are missing or wrong",
+    "tools": "tool calls that are not made, or without their form",
+    "accounting": "usage that is missing or cannot be true",
     "limits": "token limits that are not obeyed",
-    "generation": "early ends, loops, gibberish",
 }
 
 PROBED: Final = tuple(
