@@ -1,8 +1,8 @@
 """Requests by their facts: gathered from all workers, a row for each vendor and policy a minute.
 
 Not here: how facts are made (policy/facts.py) and judged anew (backtest.py). Invariants: a row tells MOST ways of
-asking and ROW_BYTES of them at most; where there are more, the numbers of the member with the most different ones are left out first, and
-what cannot be told apart then is unrecorded; each request is counted once.
+asking and ROW_BYTES of them at most; where there are more, the numbers of the member with the most different ones are
+left out first, and what cannot be told apart then is unrecorded; each request is counted once.
 """
 
 from __future__ import annotations

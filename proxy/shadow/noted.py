@@ -130,7 +130,7 @@ class Noted:
 
 
 def _said(decision: Decision | str) -> tuple[object, ...]:
-    """What facts say of a decision. One that is not remembered is made anew each time, so it does not tell by itself."""
+    """What facts say of a decision, of which there may be another one for each request."""
     if isinstance(decision, str):
         return (decision,)
     verdict = decision.verdict
