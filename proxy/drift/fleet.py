@@ -10,6 +10,7 @@ rows, fold(a + b) == fold(b, fold(a)) to the bit; `state` is dicts, lists, str, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 from typing import Any, Final
@@ -72,6 +73,10 @@ class Fleet:
     def view(self, now_s: float) -> tuple[KeyView, ...]:
         """Every key that had a row, in the order they came; `now_s` is not before the last row."""
         return tuple(watch.view(now_s) for watch in self._watches.values())
+
+    def evidence(self) -> Iterator[tuple[Key, float, float]]:
+        """Of every key, evidence and threshold of its leading series: what a view says, for less."""
+        return ((watch.key, *watch.evidence()) for watch in self._watches.values())
 
     def alarmed(self, key: Key, series: str) -> bool:
         """Whether an alarm of this series lasts."""

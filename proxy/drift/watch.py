@@ -231,6 +231,11 @@ class Watch:
 
     # What is seen from outside.
 
+    def evidence(self) -> tuple[float, float]:
+        """Evidence and threshold of the leading series; (0, 0) without any value."""
+        leading = self._leading()
+        return (0.0, 0.0) if leading is None else (leading.log_evidence, leading.log_threshold)
+
     def view(self, now_s: float) -> KeyView:
         """How the key stands at a time that is not before its last row."""
         state, since_s = self._seen(now_s)

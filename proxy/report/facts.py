@@ -249,7 +249,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Who stands where in one mode, by the figures of one source."""
+    """Who stands where in one mode, by the figures of one source; "": none ranks anybody."""
 
     mode: str
     source: str

@@ -46,7 +46,8 @@ def _board(report: Report, ranking: Ranking) -> Markup:
         for place, vendor, mode in found
     ]
     axes = ("", "", *(charts.axis(scale) for scale in (contract, f1, schema)))
-    heading = joined("Leaderboard ", quiet(f"{ranking.mode} mode, ranked by {ranking.source}"))
+    ranked = f"ranked by {ranking.source}" if ranking.source else "not ranked"
+    heading = joined("Leaderboard ", quiet(f"{ranking.mode} mode, {ranked}"))
     board = table("board", f"Vendors in {ranking.mode} mode, the best first", _COLUMNS, written, axes)
     return section(f"board-{ranking.mode}", heading, board)
 
@@ -61,9 +62,7 @@ def _vendor(place: Place, vendor: Vendor, mode: Mode) -> Markup:
     states: list[Child] = []
     if mode.past is not None:
         states.append(badge(mode.past.state))
-    states += [
-        joined(verdict(run.verdict), " ", quiet("verification "), tag(run.source)) for run in vendor.verifications
-    ]
+    states += [joined(verdict(run.verdict), " ", quiet("verify "), tag(run.source)) for run in vendor.verifications]
     if vendor.role == "vendor" and not vendor.verifications:
         states.append(quiet("not verified"))
     if place.why:

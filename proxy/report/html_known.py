@@ -81,7 +81,7 @@ def unknown(report: Report) -> Markup:
     return section(
         "unknown",
         "What is not known",
-        table("rows wordy", "Gaps", ("of", "what is not known", "what would tell"), rows),
+        table("rows wordy gaps", "Gaps", ("of", "what is not known", "what would tell"), rows),
     )
 
 
@@ -95,7 +95,7 @@ def how(report: Report) -> Markup:
     """How each figure was got."""
     origins = {source.origin for source in report.sources}
     rows = [(element("strong", {}, what), str(origin), text) for what, origin, text in wording.HOW if origin in origins]
-    body = table("rows wordy", "Methods", ("figure", "from", "how"), rows)
+    body = table("rows wordy how", "Methods", ("figure", "from", "how"), rows)
     return section("how", "How the figures were got", body)
 
 
@@ -111,4 +111,4 @@ def sources(report: Report) -> Markup:
         )
         for one in report.sources
     ]
-    return section("sources", "Sources", table("rows wordy", "Files", ("id", "file", "what", "from", "to"), rows))
+    return section("sources", "Sources", table("rows wordy files", "Files", ("id", "file", "what", "from", "to"), rows))

@@ -56,14 +56,14 @@ def _row(name: str, mode: str, past: Past, scale: Scale) -> Markup:
     what = f"{name}, {mode} mode"
     said = "; ".join(f"{wording.state_name(span.state)} from {wording.exactly(span.from_s)}" for span in past.spans)
     share = past.evidence[-1][1] if past.evidence else 0.0
-    pairs = f"{wording.plural(past.pairs, 'pair')}, {wording.plural(past.answers, 'answer')} checked"
+    counted = (wording.plural(past.pairs, "pair"), f"{wording.plural(past.answers, 'answer')} checked")
     since = f"for {age(past.spans[-1].to_s - past.since_s)}"
     label = element(
         "div",
         {},
         element("p", {}, element("strong", {}, name), quiet(f" {mode}")),
         element("p", {"class": "small"}, badge(past.state), " ", quiet(since)),
-        element("p", {"class": "quiet small"}, pairs),
+        [element("p", {"class": "quiet small"}, count) for count in counted],
     )
     line = f"evidence of the leading signal of {what}: {wording.rate(share)} of an alarm at the end"
     drawn = element(

@@ -18,7 +18,10 @@ ACTIONS = {
     "reject": "rejected",
     "observe": "seen, left as it was",
 }
-_NOTE = "A member that breaks the decoding contract is repaired on its way to the vendor, or the request is refused."
+_NOTE = (
+    "On its way to the vendor a member that is absent is filled in with the contract's value, one that breaks the "
+    "contract is replaced or dropped, and where no lawful request can be made of it, it is rejected."
+)
 
 
 def repairs(report: Report) -> Markup:
@@ -33,7 +36,7 @@ def repairs(report: Report) -> Markup:
 
 def _card(name: str, each: Repaired) -> Markup:
     total = each.requests
-    counts = (("passed as they were", each.passed), ("repaired", each.rewritten), ("rejected", each.rejected))
+    counts = (("passed as they were", each.passed), ("changed", each.rewritten), ("rejected", each.rejected))
     said = "; ".join(f"{wording.share(count / total)} {what}" for what, count in counts)
     mode = f" {each.mode} mode, " if each.mode else " mode not told, "
     head = element("h3", {}, name, quiet(mode, f"{each.policy}, {each.enforcement}"), " ", tag(each.source))

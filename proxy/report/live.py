@@ -174,10 +174,9 @@ class Gathering:
                 watched.marks.append(Mark(row.at_s, "accepted", text))
 
     def _sample(self, at_s: float) -> None:
-        for view in self.book.fleet.view(at_s):
-            shares = [one.log_evidence / one.log_threshold for one in view.series if _counts(one)]
-            if shares:
-                self._of(view.key, at_s).evidence.append((at_s, max(0.0, *shares)))
+        for key, evidence, threshold in self.book.fleet.evidence():
+            if threshold > 0.0:
+                self._of(key, at_s).evidence.append((at_s, max(0.0, evidence / threshold)))
 
 
 def read_log(
@@ -235,11 +234,6 @@ def effect_of(series: SeriesView, source: str) -> Effect:
         learning=series.calibrating,
         since_s=series.changepoint_s,
     )
-
-
-def _counts(series: SeriesView) -> bool:
-    """Whether a series makes the state."""
-    return series.kind != "baseline" and series.n > 0 and series.log_threshold > 0
 
 
 def newest(modes: Iterable[tuple[str, Mode, float]]) -> tuple[dict[tuple[str, str], Mode], list[tuple[str, Mode]]]:

@@ -88,7 +88,7 @@ def _leaderboard(report: Report, ranking: Ranking) -> Iterator[str]:
         )
     yield from table(columns, rows)
     yield ""
-    yield f"Ranked by {ranking.source}."
+    yield f"Ranked by {ranking.source}." if ranking.source else "Nobody is ranked."
     for place in ranking.places:
         if place.rank is None:
             yield f"{plain(place.vendor)} is not ranked: {plain(place.why)}."

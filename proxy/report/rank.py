@@ -24,11 +24,11 @@ _AGAINST: Final = ("degraded", "recovering")
 
 
 def ranking_of(mode: str, vendors: Sequence[Vendor], sources: Sequence[Source]) -> Ranking | None:
-    """The places of all vendors that are known in a mode; None where nothing could rank them."""
+    """The places of all vendors that are known in a mode; None where there is none."""
     known = [(vendor, found) for vendor in vendors if vendor.role == "vendor" and (found := _mode(vendor, mode))]
-    source = _ranking_source([found for _, found in known], sources)
-    if source is None:
+    if not known:
         return None
+    source = _ranking_source([found for _, found in known], sources)
     ranked = [(vendor, found) for vendor, found in known if _ranks(found, source)]
     places, rank = [], 1
     for group in _ordered(ranked, source):
@@ -87,8 +87,10 @@ def _mode(vendor: Vendor, mode: str) -> Mode | None:
     return next((found for found in vendor.modes if found.mode == mode), None)
 
 
-def _ranking_source(modes: Sequence[Mode], sources: Sequence[Source]) -> str | None:
-    """The one that ranks most vendors; at a tie a replay, which sent all of them the same, then the newest."""
+def _ranking_source(modes: Sequence[Mode], sources: Sequence[Source]) -> str:
+    """The one that ranks most vendors; at a tie a replay, which sent all of them the same, then the newest. "" where
+    none ranks any.
+    """
     best = max(
         (
             (sum(_ranks(mode, one.id) for mode in modes), one.origin is Origin.REPLAY, one.at_s, one.id)
@@ -96,7 +98,7 @@ def _ranking_source(modes: Sequence[Mode], sources: Sequence[Source]) -> str | N
         ),
         default=None,
     )
-    return best[3] if best is not None and best[0] else None
+    return best[3] if best is not None and best[0] else ""
 
 
 def _ranks(mode: Mode, source: str) -> bool:
@@ -111,6 +113,8 @@ def figure_from(figures: Sequence[Figure], source: str) -> Figure | None:
 
 def _why(mode: Mode, source: str) -> str:
     figure = figure_from(mode.contract, source)
+    if not source:
+        return f"no source has a contract pass rate with bounds and {ENOUGH} answers"
     if figure is None:
         return f"nothing of it in {source}"
     return f"{figure.n} answers in {source}, {ENOUGH} are needed"

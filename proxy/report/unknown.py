@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from proxy.report.facts import Mode, Origin, Past, Source, Unknown, Vendor
+from proxy.report.wording import share
 
 OLD_S: Final = 86_400.0
 _FAILING: Final = 0.01
@@ -43,8 +44,8 @@ def _of_all(sources: Sequence[Source]) -> Iterator[Unknown]:
 
 
 def _old(source: Source, now_s: float) -> Unknown:
-    remedy = "make it again; figures of it are of that time"
-    return Unknown("", "", f"how things are now by {source.id}: it is {age(now_s - source.at_s)} old", remedy)
+    remedy = "make it again; its figures are of that time"
+    return Unknown("", "", f"how things are now: {source.id} is {age(now_s - source.at_s)} old", remedy)
 
 
 def _of_vendor(vendor: Vendor, modes: Sequence[str]) -> Iterator[Unknown]:
@@ -54,7 +55,7 @@ def _of_vendor(vendor: Vendor, modes: Sequence[str]) -> Iterator[Unknown]:
         yield Unknown(name, "", "whether it keeps the contract by itself: it was not verified", remedy)
     for run in vendor.verifications:
         if run.no_answer_share:
-            what = f"{run.no_answer_share:.1%} of the probes' requests in {run.source} had no answer"
+            what = f"{share(run.no_answer_share)} of the probes' requests in {run.source} had no answer"
             yield Unknown(name, "", what, "verify it again when it answers")
     known = {mode.mode for mode in vendor.modes}
     for mode in modes:
@@ -97,5 +98,5 @@ def age(seconds: float) -> str:
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= size:
             count = int(seconds // size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"{count:,} {unit}{'' if count == 1 else 's'}"
     return f"{int(seconds)} s"
