@@ -1,8 +1,8 @@
 """`paramwall replay`: recorded requests asked of vendors and of the reference, and what their answers show.
 
 Not here: the calls and their scores (replay/), and how they are shown (replay_print.py). Invariants: nothing is sent
-before every line, target and setting was found usable; exit code 0 is a replay without an alarm, 1 one with an alarm
-or without a single answer, 130 or 143 one that was broken off and can be gone on with.
+before every line, target and setting was found usable; exit code 0 is a replay without an alarm, 1 one with an alarm,
+with a target that was given up or without a single answer, 130 or 143 one that was broken off and can be gone on with.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def replay(  # noqa: PLR0913  (one argument for each flag)
         given_up = () if export else _carried_out(session, checkpoint, ways)
         summary = _scored(session, checkpoint)
     show_summary(summary, given_up, session.output, json=json)
-    if alarms(summary.targets) or not any(target.answered for target in summary.targets):
+    if given_up or alarms(summary.targets) or not any(target.answered for target in summary.targets):
         raise typer.Exit(FINDING)
 
 
@@ -182,6 +182,9 @@ def _opened(session: Session) -> Checkpoint:
 def _scored(session: Session, checkpoint: Checkpoint) -> Summary:
     try:
         return session.score(checkpoint)
+    except KeyboardInterrupt:
+        note("paramwall: broken off while scoring; --export scores what there is")
+        raise typer.Exit(128 + signal.SIGINT) from None
     except (StoreError, UnusableDataset) as error:
         refuse(str(error), "nothing that was answered is lost: --export scores it again")
     except OSError as error:
@@ -238,6 +241,9 @@ def _targets(found: Upstreams, timeout: float, model: str | None, *, twice: bool
 def _surveyed(dataset: Dataset, target: Destination, settings: Settings) -> Survey:
     try:
         return survey(dataset, target, settings)
+    except KeyboardInterrupt:
+        note("paramwall: broken off; nothing was sent")
+        raise typer.Exit(128 + signal.SIGINT) from None
     except UnusableDataset as error:
         show_flaws(dataset.path, error)
         refuse(str(error), error.hint)

@@ -171,8 +171,8 @@ def _show_targets(targets: Sequence[Target]) -> None:
 
 def _show_metrics(summary: Summary) -> None:
     columns = (
-        "target", "mode", "answered", "contract pass", "tool_call_f1", "precision", "recall", "schema_accuracy",
-        "trigger agreement", "same tools", "same arguments",
+        "target", "mode", "state", "answered", "contract pass", "tool_call_f1", "precision", "recall",
+        "schema_accuracy", "trigger agreement", "same tools", "same arguments",
     )  # fmt: skip
     rows = []
     for target in summary.targets:
@@ -198,7 +198,7 @@ def _metrics(mode: ModeResult) -> tuple[str, ...]:
         ours.tool_agreement,
         ours.arguments_agreement,
     )
-    return (mode.mode, f"{mode.answered}/{mode.asked}", *(figure_shown(each) for each in shown))
+    return (mode.mode, mode.state or NOTHING, f"{mode.answered}/{mode.asked}", *(figure_shown(each) for each in shown))
 
 
 def _show_signals(summary: Summary) -> None:
@@ -219,7 +219,7 @@ def _show_signals(summary: Summary) -> None:
     ]
     answer("")
     if not alarmed:
-        answer("no alarm")
+        answer("no alarm" if any(target.answered for target in summary.targets) else "nothing was answered")
         return
     answer_table(("target", "mode", "alarm", "effect", "bounds", "tolerated", "values"), alarmed)
 

@@ -153,7 +153,7 @@ def _agreed(connection: sqlite3.Connection, plan: Mapping[str, Any], now_s: floa
         return now_s
     there = json.loads(row[0])
     differing = tuple(
-        (name, _shown(there.get(name)), _shown(plan.get(name)))
+        (name, *_shown(there.get(name), plan.get(name)))
         for name in sorted(there.keys() | plan.keys())
         if there.get(name) != plan.get(name)
     )
@@ -162,5 +162,13 @@ def _agreed(connection: sqlite3.Connection, plan: Mapping[str, Any], now_s: floa
     return float(row[1])
 
 
-def _shown(value: object) -> str:
+def _shown(there: Any, here: Any) -> tuple[str, str]:  # noqa: ANN401  (JSON)
+    """Two values that differ; of two lists what only one of them has."""
+    if isinstance(there, list) and isinstance(here, list):
+        there, here = [each for each in there if each not in here], [each for each in here if each not in there]
+        return "; ".join(there) or "nothing else", "; ".join(here) or "nothing else"
+    return _text(there), _text(here)
+
+
+def _text(value: object) -> str:
     return "none" if value is None else str(value)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import gzip
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol, cast
 
+from proxy.contract.envelope import MalformedBody
 from proxy.replay.records import BadLine, Record, read_record
 
 MAX_LINE: Final = 128 * 1024 * 1024
@@ -68,18 +69,18 @@ class Dataset:
             except BadLine as error:
                 raise unusable(self.path, [Flaw(line, str(error), error.hint)], 1) from None
 
-    def checked(self, digest: Digest) -> Iterator[Record]:
-        """As `records`, but goes on behind a line that is none, and raises with all of them at the end. `digest` takes
-        in the lines.
+    def check(self, digest: Digest, take: Callable[[Record], None]) -> int:
+        """Give every record to `take`, which raises BadLine or MalformedBody for one that is not to be used; how many
+        there are. `digest` takes in the lines. Raises UnusableDataset with all that is wrong.
         """
         flaws: list[Flaw] = []
         bad = index = 0
         for line, text in self.lines():
             digest.update(text + b"\n")
             try:
-                yield read_record(text, index, line)
+                take(read_record(text, index, line))
                 index += 1
-            except BadLine as error:
+            except (BadLine, MalformedBody) as error:
                 bad += 1
                 if len(flaws) < MOST_PROBLEMS:
                     flaws.append(Flaw(line, str(error), error.hint))
@@ -87,6 +88,7 @@ class Dataset:
             raise unusable(self.path, flaws, bad)
         if not index:
             raise UnusableDataset(f"{self.path} has no line", "write one request a line")
+        return index
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Numbered from 1; blank ones are left out."""
@@ -137,4 +139,9 @@ def _unreadable(path: Path, error: Exception) -> UnusableDataset:
 def unusable(path: Path, flaws: list[Flaw], bad: int) -> UnusableDataset:
     """Of a file with `bad` lines that cannot be used, of which `flaws` are the first."""
     lines = "a line" if bad == 1 else f"{bad} lines"
-    return UnusableDataset(f"{path} has {lines} that cannot be used", "nothing was sent", tuple(flaws), bad)
+    return UnusableDataset(
+        f"{path} has {lines} that cannot be used",
+        "mend these lines or take them out; nothing was sent",
+        tuple(flaws),
+        bad,
+    )

@@ -27,6 +27,7 @@ _KNOWN: Final = (
     "format", "id", "task", "mode", "body", "expected", "scorer", "answers", "why", "at_s",
 )  # fmt: skip
 _MOST_NAME: Final = 200
+_MOST_SHOWN: Final = 24
 _REQUEST: Final = '{"model": ..., "messages": [...]}'
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -149,7 +150,11 @@ def _text(members: Mapping[str, msgspec.Raw], name: str, absent: str) -> str:
 
 def _shown(value: object) -> str:
     """A name as it may be shown: short and printable."""
-    return f'"{value}"' if isinstance(value, str) and len(value) <= 40 and value.isprintable() else "something else"
+    return (
+        f'"{value}"'
+        if isinstance(value, str) and len(value) <= _MOST_SHOWN and value.isprintable()
+        else "something else"
+    )
 
 
 def _no_object(text: bytes, error: Exception) -> BadLine:

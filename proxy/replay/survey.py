@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from proxy.contract.envelope import MalformedBody
 from proxy.contract.mode import Mode
-from proxy.replay.dataset import MOST_PROBLEMS, Dataset, Flaw, unusable
+from proxy.replay.dataset import Dataset
 from proxy.replay.prepare import Destination, Prepared, Settings, prepare
 
 BYTES_PER_TOKEN: Final = 4
@@ -42,17 +41,8 @@ class Survey:
 
 def survey(dataset: Dataset, target: Destination, settings: Settings) -> Survey:
     """By the first target. Raises UnusableDataset, with every line that cannot be sent."""
-    found, digest, flaws = Survey(), hashlib.sha256(), []
-    for record in dataset.checked(digest):
-        found.records += 1
-        try:
-            prepared = prepare(record, target, settings)
-        except MalformedBody as error:
-            flaws.append(Flaw(record.line, str(error), error.hint))
-            continue
-        _add(found, prepared)
-    if flaws:
-        raise unusable(dataset.path, flaws[:MOST_PROBLEMS], len(flaws))
+    found, digest = Survey(), hashlib.sha256()
+    found.records = dataset.check(digest, lambda record: _add(found, prepare(record, target, settings)))
     found.sha256 = digest.hexdigest()
     return found
 

@@ -1,0 +1,1 @@
+"""Replays: reading, preparing, asking, resuming, scoring."""
