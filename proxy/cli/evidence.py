@@ -17,6 +17,8 @@ from proxy.cli.evidence_bundle import write_bundle
 from proxy.cli.evidence_pair import show_pair
 from proxy.cli.standing import effect_of, evidence_of, moment, open_log
 from proxy.cli.terminal import answer, answer_json, answer_table, note, refuse
+from proxy.config.refusal import choose
+from proxy.contract.mode import Mode
 from proxy.scorer.bodies import Bodies
 from proxy.scorer.evidence import (
     HOW_TO_KEEP,
@@ -43,6 +45,10 @@ def evidence(
         Path | None, typer.Option(metavar="DIR", help="The proxy's --state-dir, where its log is.")
     ] = None,
     vendor: Annotated[str | None, typer.Option(metavar="NAME", help="Instead of an alarm: this vendor.")] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(Mode), help="With --vendor: in this mode; else the one that says most."),
+    ] = None,
     signal: Annotated[
         str | None, typer.Option(metavar="NAME", help="With --vendor: this signal; else the leading one.")
     ] = None,
@@ -60,6 +66,10 @@ def evidence(
         refuse("an alarm and --vendor are both given", "leave one of them out")
     if signal is not None and vendor is None:
         refuse("--signal goes with --vendor", "add --vendor NAME")
+    if mode is not None and vendor is None:
+        refuse("--mode goes with --vendor", "add --vendor NAME")
+    if mode is not None and mode not in tuple(Mode):
+        refuse(f"--mode: {mode} is not known here", choose(mode, tuple(Mode)))
     if pair is not None and bundle is not None:
         refuse("--pair and --bundle are both given", "leave one of them out")
     with open_log(state_dir) as store, closing_bodies(state_dir) as bodies:
@@ -69,7 +79,7 @@ def evidence(
                 return
             with store.snapshot():
                 standing = read_log(store, state_dir, time.time())
-                subject = subject_of(standing, Asked(alarm, vendor, None, signal))
+                subject = subject_of(standing, Asked(alarm, vendor, mode, signal))
                 rows = [] if subject is None else _rows(store, bodies, subject)
                 if bundle is not None:
                     _write_bundle(bundle, store, bodies, subject, rows)
@@ -165,7 +175,8 @@ def _write_bundle(file: Path, store: Store, bodies: Bodies | None, subject: Subj
     except OSError as error:
         hint = "name a new file" if isinstance(error, FileExistsError) else "name a file in a directory you can write"
         refuse(f"{file} cannot be written: {error.strerror}", hint)
-    bodies_said = f"{len(mine)} exchanges" if mine else f"no bodies ({HOW_TO_KEEP})"
+    bodies_said = f"{len(mine)} exchanges in bodies/" if mine else f"no bodies ({HOW_TO_KEEP})"
     note(f"{file}: summary.md, pairs.csv with {len(rows)} rows, {bodies_said}")
     if mine:
         note("it holds requests and answers: look through it before it leaves the house")
+        note(f"`paramwall replay {file} --vendor URL --output DIR` asks them again")

@@ -1,7 +1,8 @@
-"""The bundle for a ticket with the vendor: a zip of summary.md, pairs.csv and, where bodies were kept, bodies/.
+"""The bundle for a ticket with the vendor: a zip of summary.md, pairs.csv and, where bodies were kept, bodies/ and
+requests.jsonl, which `paramwall replay` asks again.
 
-Not here: what is in it (evidence.py). Invariant: a file that exists is never overwritten, and a new one can be read by
-its owner alone.
+Not here: what is in it (evidence.py). Invariants: a file that exists is never overwritten, and a new one can be read by
+its owner alone; every line of requests.jsonl can be replayed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from proxy import __version__
 from proxy.cli.standing import effect_of, evidence_of, moment
 from proxy.drift.report import Alarm, KeyView, SeriesView
+from proxy.replay.dataset import BUNDLED
+from proxy.replay.records import FORMAT, BadLine, read_record
 from proxy.scorer.bodies import Kept
 from proxy.scorer.evidence import kept_as_json
 from proxy.scorer.evidence_rows import Told
@@ -39,12 +44,37 @@ def write_bundle(
     """
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as opened, zipfile.ZipFile(opened, "w", zipfile.ZIP_DEFLATED) as bundle:
-        summary = _summary(view, series, shown, since_s, fleet, rows, len(kept))
+        records = [record for each in kept if (record := _record(each)) is not None]
+        summary = _summary(view, series, shown, since_s, fleet, rows, (file.name, len(kept), len(records)))
         bundle.writestr("summary.md", "\n".join(summary) + "\n")
         bundle.writestr("pairs.csv", _csv(rows))
         for index, each in enumerate(kept, 1):
             name = f"bodies/{index:05}-{each.number or 'answer'}.json"
             bundle.writestr(name, json.dumps(kept_as_json(each), indent=1, ensure_ascii=False))
+        if records:
+            bundle.writestr(BUNDLED, b"\n".join(records) + b"\n")
+
+
+def _record(kept: Kept) -> bytes | None:
+    """The exchange as a line of a dataset, with what was answered; None where its request was not kept whole."""
+    if "request" in kept.cut:
+        return None
+    answers = {"vendor": kept.vendor_answer, "reference": kept.reference_answer, "second": kept.second_answer}
+    try:
+        members = {
+            "format": FORMAT,
+            "id": str(kept.number or kept.request_id),
+            "mode": kept.mode,
+            "body": msgspec.Raw(msgspec.json.format(kept.request, indent=-1)),
+            "answers": {side: answer for side, answer in answers.items() if answer is not None},
+            "why": kept.why,
+            "at_s": kept.at_s,
+        }
+        line = msgspec.json.encode(members)
+        read_record(line, 0, 1)
+    except (msgspec.DecodeError, BadLine):
+        return None
+    return line
 
 
 def _summary(
@@ -54,7 +84,7 @@ def _summary(
     since_s: float,
     fleet: Mapping[str, Any],
     rows: Sequence[Told],
-    bodies: int,
+    bundled: tuple[str, int, int],
 ) -> Iterator[str]:
     key = view.key
     yield f"# {key.vendor}: {series.name}"
@@ -71,7 +101,11 @@ def _summary(
     yield f"- the change began: {moment(since_s) if since_s else 'no change point; all values are counted'}"
     against, contrary = (sum(row.against == sign for row in rows) for sign in (1, -1))
     yield f"- rows that are not neutral since then: {len(rows)}; {against} against the vendor, {contrary} for it"
+    file, bodies, records = bundled
     yield f"- exchanges in bodies/: {bodies}" if bodies else "- bodies were not kept"
+    if records:
+        yield f"- requests in {BUNDLED}, with the answers of both sides: {records}; one JSON object a line ({FORMAT})"
+        yield f"- to ask them again: paramwall replay {file} --vendor URL --output DIR"
     yield ""
     yield "## Why this is no chance"
     yield ""

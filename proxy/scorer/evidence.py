@@ -150,7 +150,8 @@ def _of_vendor(standing: Standing, vendor: str, mode: str | None, signal: str | 
     if not found:
         names = sorted({series.name for _, series in known})
         hint = choose(signal or "", names) if names else "nothing of it was checked yet"
-        raise NoEvidence(f"{vendor} has no value of {signal or 'any signal'} yet", hint)
+        where = f" in {mode} mode" if mode else ""
+        raise NoEvidence(f"{vendor} has no value of {signal or 'any signal'}{where} yet", hint)
     view, series = max(found, key=lambda each: (each[1].alarmed_at_s is not None, each[1].log_evidence))
     latest = next((a for a in reversed(standing.alarms) if (a.key, a.series) == (view.key, series.name)), None)
     lasting = latest if series.alarmed_at_s is not None else None

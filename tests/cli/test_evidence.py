@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from proxy.replay.dataset import Dataset
+from proxy.scorer.bodies import Bodies, Keep, Kept, Limits
+from proxy.scorer.redaction import Redactor
 from proxy.store import Store
-from tests.cli.logged import FIRST_BAD, PAIRS, RATE, SIZE, SWAP, keep_bodies, write_log
+from tests.cli.logged import BEGAN_S, FIRST_BAD, PAIRS, RATE, SIZE, SWAP, VENDOR_SAID, keep_bodies, write_log
 from tests.cli.running import Ran, run
 
 BAD_PAIRS = [number for number in range(FIRST_BAD, PAIRS + 1) if number % 3 == 0 and number % 20]
@@ -96,6 +99,8 @@ def test_no_alarm_so_far(tmp_path: Path) -> None:
         (["1", "--vendor", "engine"], "hint: leave one of them out"),
         (["--signal", SWAP], "hint: add --vendor NAME"),
         (["--pair", "1", "--bundle", "x.zip"], "hint: leave one of them out"),
+        (["--mode", "instant"], "hint: add --vendor NAME"),
+        (["--vendor", "engine", "--mode", "instan"], "hint: did you mean instant?"),
         (["--vendor", "engin"], "hint: did you mean engine?"),
         (["--vendor", "engine", "--signal", "leaked-marker"], f"hint: did you mean {RATE}?"),
         (["--pair", "9999"], "evidence: {bodies: disagreements}"),
@@ -172,7 +177,8 @@ def test_a_bundle_with_bodies(with_bodies: Path, tmp_path: Path) -> None:
         summary = bundle.read("summary.md").decode()
         table = list(csv.DictReader(io.StringIO(bundle.read("pairs.csv").decode())))
         body = json.loads(bundle.read("bodies/00001-153.json"))
-    assert names == ["summary.md", "pairs.csv", "bodies/00001-153.json", "bodies/00002-156.json"]
+    bodies = ["bodies/00001-153.json", "bodies/00002-156.json"]
+    assert names == ["summary.md", "pairs.csv", *bodies, "requests.jsonl"]
     assert body["vendor_answer"]["content"] == ""
     assert [int(row["admission"]) for row in table if row["says"] == "against"] == BAD_PAIRS
     assert table[0]["request_id"] == "req-153"
@@ -183,8 +189,44 @@ def test_a_bundle_with_bodies(with_bodies: Path, tmp_path: Path) -> None:
         "Since 2023-11-14 22:13:20Z it is at most one in 100 hours (4.167 days), on average,\nover 4 keys",
         "This signal has 50.000% of its key's share",
         "- exchanges in bodies/: 2\n",
+        "- requests in requests.jsonl, with the answers of both sides: 2; one JSON object a line (",
+        "- to ask them again: paramwall replay ticket.zip --vendor URL --output DIR\n",
     ):
         assert part in summary
+
+
+def test_the_requests_of_a_bundle_can_be_asked_again(tmp_path: Path) -> None:
+    write_log(tmp_path)
+    keep_bodies(tmp_path)
+    with Bodies.open(tmp_path, Keep.ALL, Limits(max_body_bytes=64), Redactor()) as bodies:
+        whole = b'{"messages": [{"role":"user",\n "content":"?"}]}'
+        long = b'{"messages":[{"role":"user","content":"' + b"x" * 64 + b'"}]}'
+        for number, request in ((0, b""), (159, whole), (162, long), (165, b"[]")):
+            at_s = BEGAN_S + 165 * 60.0
+            bodies.keep(Kept(number, f"req-{number}", at_s, "engine", "thinking", (SWAP,), request, VENDOR_SAID))
+    file = tmp_path / "ticket.zip"
+    assert evidence(tmp_path, "--bundle", str(file)).code == 0
+    with zipfile.ZipFile(file) as bundle:
+        assert len(bundle.namelist()) == 2 + 6 + 1
+        lines = [json.loads(line) for line in bundle.read("requests.jsonl").splitlines()]
+    assert [line["id"] for line in lines] == ["153", "156", "159"]
+    assert lines[0]["answers"]["reference"]["tool_calls"][0]["name"] == "look"
+    assert lines[0]["answers"]["vendor"]["content"] == ""
+    assert (lines[0]["why"], lines[0]["mode"], lines[0]["at_s"]) == ([SWAP], "thinking", BEGAN_S + 153 * 60.0)
+    records = list(Dataset(file).records())
+    assert [record.id for record in records] == ["153", "156", "159"]
+    assert bytes(records[2].envelope.members["messages"]) == b'[{"role":"user","content":"?"}]'
+
+
+def test_one_mode_of_a_vendor(folder: Path) -> None:
+    assert evidence(folder, "--vendor", "engine", "--mode", "thinking", "--json").json["subject"]["key"] == {
+        "vendor": "engine",
+        "policy": "kimi-k2.6@0123abcd",
+        "mode": "thinking",
+    }
+    ran = evidence(folder, "--vendor", "engine", "--mode", "instant")
+    assert (ran.code, ran.out) == (2, "")
+    assert "engine has no value of any signal in instant mode yet" in ran.err
 
 
 def test_a_bundle_without_bodies_and_never_over_another_file(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, PairRow, ProbesRow, Row, Series, Terms, TermsRow
+from proxy.drift.rows import (
+    AcknowledgedRow,
+    AnswersRow,
+    Key,
+    LostRow,
+    PairRow,
+    ProbesRow,
+    RequestsRow,
+    Row,
+    Series,
+    Terms,
+    TermsRow,
+)
 from proxy.store.packing import UnknownRow, pack, unpack
 
 text = st.text(max_size=8)
@@ -28,6 +40,12 @@ rows = st.one_of(
     st.builds(AnswersRow, numbers, keys, st.integers(0, 99), st.dictionaries(text, st.binary(max_size=5), max_size=3)),
     st.builds(ProbesRow, numbers, keys, st.dictionaries(text, st.binary(max_size=5), max_size=3)),
     st.builds(AcknowledgedRow, numbers, text, text, text),
+    st.builds(
+        RequestsRow,
+        *(numbers, text, text, text, text, text, st.lists(text, max_size=3).map(tuple), text),
+        st.dictionaries(text, st.integers(0, 99), max_size=3),
+        st.integers(0, 99),
+    ),
 )
 
 
