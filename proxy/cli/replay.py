@@ -50,7 +50,7 @@ from proxy.cli.replay_options import (
 )
 from proxy.cli.replay_print import Progress, show_estimate, show_flaws, show_start, show_summary
 from proxy.cli.terminal import FINDING, note, refuse
-from proxy.cli.upstreams import Said, Upstreams, upstreams
+from proxy.cli.upstreams import Said, Upstreams, upstreams_of
 from proxy.config.values import Timeouts
 from proxy.contract.mode import Mode
 from proxy.endpoint.retry import Bounds
@@ -106,7 +106,7 @@ def replay(  # noqa: PLR0913  (one argument for each flag)
     if not vendor:
         refuse("no --vendor is given", "--vendor https://.../v1, or --vendor NAME with --config FILE")
     settings = _settings(preset, mode, temperature, max_tokens, epochs, repair=repair)
-    found = upstreams(vendor, Said(config, profile, policy, reference, api_key_env))
+    found = upstreams_of(vendor, Said(config, profile, policy, reference, api_key_env))
     targets = _targets(found, timeout, model, twice=reference_twice)
     data = Dataset(dataset, limit)
     surveyed = _surveyed(data, targets[0], settings)

@@ -40,7 +40,7 @@ class Upstreams:
     config: Config
 
 
-def upstreams(names: Sequence[str], said: Said) -> Upstreams:
+def upstreams_of(names: Sequence[str], said: Said) -> Upstreams:
     """Each of `names`: a base URL that ends in /v1, or a vendor of the configuration. Ends with exit code 2 when one
     cannot be used.
     """

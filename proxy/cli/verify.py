@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from proxy.cli.terminal import FINDING, note, refuse
-from proxy.cli.upstreams import Said, Upstreams, upstreams
+from proxy.cli.upstreams import Said, Upstreams, upstreams_of
 from proxy.cli.verify_run import Order, carry_out
 from proxy.cli.verify_show import cost_line, show, show_cost, show_list
 from proxy.config.refusal import choose
@@ -71,7 +71,7 @@ def verify(  # noqa: PLR0913, PLR0917  (one argument for each flag)
         return
     if not vendor:
         refuse("no vendor is given", "paramwall verify https://HOST/v1, or the name of one in paramwall.yaml")
-    found = upstreams([vendor], Said(config, profile, policy, reference, api_key_env))
+    found = upstreams_of([vendor], Said(config, profile, policy, reference, api_key_env))
     whom = found.vendors[0]
     order = Order(
         vendor=whom,

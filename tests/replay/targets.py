@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.cli.upstreams import Said, Upstreams, upstreams
+from proxy.cli.upstreams import Said, Upstreams, upstreams_of
 from proxy.contract.mode import Mode
 from proxy.replay.dataset import Dataset
 from proxy.replay.prepare import Destination, Settings, destination
@@ -14,7 +14,7 @@ from proxy.replay.survey import survey
 
 def found(*urls: str, profile: str | None = None, reference: str | None = None) -> Upstreams:
     """Vendors by their URLs."""
-    return upstreams(urls, Said(profile=profile, reference=reference))
+    return upstreams_of(urls, Said(profile=profile, reference=reference))
 
 
 def vendor(url: str = "http://127.0.0.1:9/v1", profile: str | None = None) -> Destination:
