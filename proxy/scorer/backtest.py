@@ -141,7 +141,7 @@ def _shown(facts: Facts, member: str) -> str:
     """A value as the log has it, in words where it was not kept."""
     raw = (facts.shape or {}).get(member)
     if raw is None:
-        return "absent"
+        return "absent" if member else "-"
     text = bytes(raw).decode()
     return "not kept" if text.startswith(('"!', '"[!', '"{!')) else _IN_WORDS.get(text, text)
 
