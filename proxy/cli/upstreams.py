@@ -52,6 +52,9 @@ def upstreams_of(names: Sequence[str], said: Said) -> Upstreams:
             config = _loaded(_flags(said, vendor=name)).config
             vendor = replace(config.vendors[0], name=_called(config.vendors[0]))
         else:
+            if said.config is None and not DEFAULT_FILE.exists():
+                hint = "give a base URL that ends in /v1, or a vendor of --config FILE"
+                refuse(f"{name} is no base URL, and there is no {DEFAULT_FILE} here", hint)
             file = config = file or _loaded(_flags(said)).config
             vendor = _named(name, config, said)
         configs.append(config)
