@@ -6,7 +6,7 @@ those it may have broken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -15,7 +15,7 @@ from proxy.probes.probe import Verdict as Found
 from proxy.verify.result import ProbeResult, Verdict, VerifyResult, encode_result
 from proxy.verify.selection import Cost, Item
 
-UNANSWERED_SHOWN: Final = 10
+SILENT_SHOWN: Final = 10
 
 
 def show(result: VerifyResult, *, json: bool) -> None:
@@ -31,11 +31,8 @@ def show(result: VerifyResult, *, json: bool) -> None:
         columns,
         [(one.layer, one.verdict, *map(str, (one.passed, one.failed, one.unanswered))) for one in result.layers],
     )
-    _show_found([one for one in result.probes if one.verdict == Found.FAIL], "FAIL")
-    silent = [one for one in result.probes if one.verdict == Found.NO_ANSWER]
-    _show_found(silent[:UNANSWERED_SHOWN], "NO ANSWER")
-    if len(silent) > UNANSWERED_SHOWN:
-        answer(f"\nand {len(silent) - UNANSWERED_SHOWN} more probes without an answer (--json lists them)")
+    _show_failed([one for one in result.probes if one.verdict == Found.FAIL])
+    _show_silent([one for one in result.probes if one.verdict == Found.NO_ANSWER])
     answer(f"\n{_conclusion(result)}")
     used = result.spent
     tokens = f"{used.prompt_tokens:,} prompt and {used.completion_tokens:,} completion tokens"
@@ -52,13 +49,31 @@ def _conclusion(result: VerifyResult) -> str:
     return f"verdict: inconclusive; too little was answered about {', '.join(layers)}"
 
 
-def _show_found(probes: Sequence[ProbeResult], mark: str) -> None:
-    """Alike findings of several modes are told once."""
+def _show_failed(probes: Sequence[ProbeResult]) -> None:
+    """Alike findings of both modes are told once."""
     alike = groupby(probes, key=lambda one: (one.layer, one.id, one.title, one.seen, one.allowed, one.hint))
     for (layer, name, title, seen, allowed, hint), group in alike:
-        modes = ", ".join(one.mode for one in group)
-        answer(f"\n{mark} {layer}: {title} ({name}, {modes})")
+        answer(f"\nFAIL {layer}: {title} ({name}, {_modes(group)})")
         answer(f"  seen     {seen}\n  allowed  {allowed}\n  hint     {hint}")
+
+
+def _show_silent(probes: Sequence[ProbeResult]) -> None:
+    grouped = [
+        (key, list(group)) for key, group in groupby(probes, key=lambda one: (one.layer, one.id, one.seen, one.hint))
+    ]
+    if grouped:
+        answer("")
+    for (layer, name, seen, hint), group in grouped[:SILENT_SHOWN]:
+        answer(f"NO ANSWER {layer}: {name} ({_modes(group)}): {seen}")
+        if hint:
+            answer(f"  hint     {hint}")
+    rest = sum(len(group) for _, group in grouped[SILENT_SHOWN:])
+    if rest:
+        answer(f"and {rest} more without an answer; --json lists them")
+
+
+def _modes(probes: Iterable[ProbeResult]) -> str:
+    return ", ".join(one.mode for one in probes)
 
 
 def cost_line(price: Cost) -> str:

@@ -84,7 +84,7 @@ def _left(told: Told) -> Finding:
     for number, (reply, one) in enumerate(zip(after, told.reads[1:], strict=True), 1):
         if reply.status == 200 and one is None:
             return failed(f"request {number} after it: {unanswered(reply)}")
-        if one is not None and any(call.name != f"report_marker_{number}" for call in one.tool_calls):
+        if one is not None and any(call.name == f"report_marker_{3 - number}" for call in one.tool_calls):
             return failed(f"request {number} after it was answered with another request's calls")
         if one is not None and one.id is not None and first.answer is not None and one.id == first.answer.id:
             return failed(f"request {number} after it was answered under the id of the one that was left")

@@ -20,8 +20,8 @@ _MOST_CHARACTERS: Final = 32
 
 
 def _obeyed(told: Told) -> Finding:
-    """A missing finish reason is the accounting's fault, and not counted here."""
-    judged = [one for one in told.answers if one.finish_reason is not None]
+    """Other probes' are a missing finish reason, and an answer that ended before it said anything."""
+    judged = [one for one in told.answers if one.finish_reason == "length" or (one.finish_reason and not one.blank)]
     if not judged:
         return unjudged(told, "no answer says why it stopped")
     longest = max(one.characters for one in judged)

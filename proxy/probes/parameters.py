@@ -94,7 +94,7 @@ def _pair(member: str) -> tuple[Probe, Probe]:
             id=f"{name}-lawful",
             layer=Layer.PARAMETERS,
             title=f"a lawful {member} is accepted",
-            allowed=f"status 200 for {_values(member, lambda rule: [rule.thinking, rule.instant])}",
+            allowed=f"status 200 for {_values(member, lambda rule: {mode: rule.lawful(mode) for mode in Mode})}",
             hint="the host checks against another contract; compare with --contract exact and --contract range",
             source=_SOURCE,
             asks=_lawful(member),
@@ -105,7 +105,7 @@ def _pair(member: str) -> tuple[Probe, Probe]:
             id=f"{name}-unlawful",
             layer=Layer.PARAMETERS,
             title=f"an unlawful {member} is refused",
-            allowed=f"status 400 (or 422) for {_values(member, lambda rule: [rule.unlawful])}",
+            allowed=f"status 400 (or 422) for {_values(member, lambda rule: dict.fromkeys(Mode, rule.unlawful))}",
             hint="an engine that decodes by whatever is sent; a strict paramwall before it refuses",
             source=_SOURCE,
             asks=_unlawful(member),
@@ -115,21 +115,24 @@ def _pair(member: str) -> tuple[Probe, Probe]:
     )
 
 
-def _values(member: str, of: Callable[[Rule], list[tuple[float, ...]]]) -> str:
+def _values(member: str, of: Callable[[Rule], Mapping[str, tuple[float, ...]]]) -> str:
     """What is sent, for people: by contract and by mode where these matter."""
-    parts = {contract: " or ".join(dict.fromkeys(map(_spelled, of(RULES[contract][member])))) for contract in RULES}
+    parts = {contract: _by_mode(of(RULES[contract][member])) for contract in RULES}
     if len(set(parts.values())) == 1:
         return parts[EXACT]
-    return "; ".join(f"{part} ({contract})" for contract, part in parts.items())
+    return "; ".join(f"{contract}: {part}" for contract, part in parts.items())
 
 
-def _spelled(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
+def _by_mode(values: Mapping[str, tuple[float, ...]]) -> str:
+    texts = {mode: " and ".join(f"{value:g}" for value in each) for mode, each in values.items()}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return ", ".join(f"{text} {mode}" for mode, text in texts.items())
 
 
 def _alike(told: Told) -> Finding:
     """Greedy decoding shows as the same text each time."""
-    texts = [(one.reasoning or "") + (one.content or "") for one in told.answers]
+    texts = [(one.reasoning or "") + (one.content or "") for one in told.answers if not one.degenerate]
     if len(texts) < _REPEATS:
         return unjudged(told, "too few answers to compare")
     different = len(set(texts))

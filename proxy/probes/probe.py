@@ -192,7 +192,8 @@ class Probe:
         """What `replies` to `asks(setting, mode)` say, one reply an ask; `reference` are its replies to the same."""
         asks = self.asks(setting, mode)
         found = self._found(Told(setting, mode, asks, replies, reference))
-        return replace(found, allowed=found.allowed or self.allowed, hint=found.hint or self.hint)
+        usual = self.hint if found.verdict is Verdict.FAIL else ""
+        return replace(found, allowed=found.allowed or self.allowed, hint=found.hint or usual)
 
     def _found(self, told: Told) -> Finding:
         if not told.asks:

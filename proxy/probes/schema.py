@@ -17,6 +17,7 @@ from proxy.probes.judging import failed, passed, unjudged
 from proxy.probes.probe import Ask, Finding, Layer, Probe, Setting, Told, Verdict, shown
 from proxy.probes.schemas import FAMILIES
 from proxy.signals.features import UNREADABLE, Read
+from proxy.signals.markers import LEAKED_MARKERS, THINK_TAGS
 
 _SHOWN: Final = 120
 
@@ -94,12 +95,17 @@ def _json(told: Told) -> Finding:
     if crashed and all(one is not None for one in control):
         seen = f"{len(crashed)} of {len(replies)} requests for JSON end in status {crashed[0].status}, none without it"
         return failed(seen, "constrained decoding while thinking crashes the engine (vllm#51660)")
-    bad = [value for one in reads if one is not None and (value := one.format_bad) is not None]
+    bad = [value for one in reads if one is not None and _judged(one) and (value := one.format_bad) is not None]
     if not bad:
         return unjudged(told, "no answer that ends with stop")
     if any(bad):
         return failed(f"{sum(bad)} of {len(bad)} answers are not the JSON that was asked for: {_example(reads)}")
     return passed(f"{len(bad)} answers are the JSON that was asked for")
+
+
+def _judged(one: Read) -> bool:
+    """Empty content, and what a parser left in it, are other probes'."""
+    return not one.blank and not THINK_TAGS.violated(one) and not LEAKED_MARKERS.violated(one)
 
 
 def _example(reads: tuple[Read | None, ...]) -> str:

@@ -7,13 +7,14 @@ where reasoning stands in the answer. Invariant: only requests of one vendor, or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from proxy.contract.mode import Mode
 from proxy.contract.prompt_tokens import MAX_OVER
 from proxy.probes.asks import QUESTION, ROOM, STREAMED, TINY, Members, ask, plain_body, spellings, tool
 from proxy.probes.judging import failed, listed, passed, prompts, unjudged
-from proxy.probes.probe import REJECTED, Ask, Finding, Layer, Probe, Setting, Told
+from proxy.probes.probe import Ask, Finding, Layer, Probe, Setting, Told
 from proxy.signals.features import Read
 
 WORD: Final = "Hello"
@@ -27,20 +28,25 @@ SYSTEM: Final = (
 )
 SYSTEM_TOKENS: Final = 20
 """Least that SYSTEM adds: it has 36 words."""
+_UNSEEN: Final = 16
+"""Tokens of an answer that need not be text."""
 _REPEATS: Final = 4
 _CLOCK: Final = tool(
     "read_clock", "The time at a place.", {"type": "object", "properties": {"place": {"type": "string"}}}
 )
 
 
-def _thinks(one: Read) -> bool:
-    """Whether there was a thought, shown or not: tokens that the content does not account for were spent on it. No text
-    has more than a token for three characters on average but in scripts nobody asked for.
+def _thinks(reads: Sequence[Read], mode: Mode) -> bool:
+    """Whether there was a thought, shown or not: tokens that the text does not account for were spent on it. To find
+    one that should be there a token for four characters is enough; one that should not be needs more.
     """
-    if one.reasoning or (one.content and "</think>" in one.content):
+    if any(one.reasoning or "</think>" in (one.content or "") for one in reads):
         return True
-    completion = one.usage.completion if one.usage is not None else None
-    return completion is not None and completion > TINY + one.characters / 3
+    completion = sum(one.usage.completion or 0 for one in reads if one.usage is not None)
+    characters = sum(one.characters for one in reads)
+    if mode is Mode.THINKING:
+        return completion > _UNSEEN * len(reads) + characters / 4
+    return completion > 4 * _UNSEEN * len(reads) + 2 * characters
 
 
 def _switched(setting: Setting, mode: Mode) -> tuple[Ask, ...]:
@@ -56,18 +62,18 @@ def _switched(setting: Setting, mode: Mode) -> tuple[Ask, ...]:
 
 def _obeys(told: Told) -> Finding:
     """The spelling that works is the vendor's; where the profile knows it, it must be that one."""
-    works: dict[str, list[bool]] = {}
-    names = [spelling.name for spelling in spellings(told.setting.plan.profile) for _ in range(2)]
-    for name, one, reply in zip(names, told.reads, told.replies, strict=True):
-        if reply.status in REJECTED:  # a host that did not understand the switch finds the temperature unlawful
-            works.setdefault(name, []).append(False)
-        elif one is not None and not _left_in_reasoning(one):
-            works.setdefault(name, []).append(_thinks(one) == (told.mode is Mode.THINKING))
-    if not works:
+    names = [spelling.name for spelling in spellings(told.setting.plan.profile)]
+    answers: dict[str, list[Read]] = {}
+    for place, one in enumerate(told.reads):
+        if one is not None and not _left_in_reasoning(one):
+            answers.setdefault(names[place // 2], []).append(one)
+    if not answers:
         return unjudged(told, "no answer shows whether it thought")
-    obeyed = [name for name, values in works.items() if all(values)]
-    said = f"{told.mode}: obeyed as {listed(obeyed)}" if obeyed else f"{told.mode}: obeyed as none of {listed(works)}"
-    return passed(said) if obeyed else failed(said)
+    wanted = told.mode is Mode.THINKING
+    obeyed = [name for name, reads in answers.items() if _thinks(reads, told.mode) == wanted]
+    if obeyed:
+        return passed(f"{'thinks' if wanted else 'does not think'}, told by {listed(obeyed)}")
+    return failed(f"{'does not think' if wanted else 'thinks'}, told otherwise by {listed(answers)}")
 
 
 def _left_in_reasoning(one: Read) -> bool:
@@ -82,12 +88,12 @@ def _unsaid(setting: Setting, mode: Mode) -> tuple[Ask, ...]:
 
 
 def _default(told: Told) -> Finding:
-    judged = [_thinks(one) for one in told.answers if not _left_in_reasoning(one)]
+    judged = [one for one in told.answers if not _left_in_reasoning(one)]
     if not judged:
         return unjudged(told, "no answer shows whether it thought")
-    wrong = sum(thought != (told.mode is Mode.THINKING) for thought in judged)
-    seen = f"{sum(judged)} of {len(judged)} answers thought"
-    return failed(seen) if wrong else passed(seen)
+    thinks = _thinks(judged, told.mode)
+    seen = "thinks unasked" if thinks else "does not think unasked"
+    return passed(seen) if thinks == (told.mode is Mode.THINKING) else failed(seen)
 
 
 def _same(setting: Setting, mode: Mode) -> tuple[Ask, ...]:
@@ -126,11 +132,13 @@ def _kept(told: Told) -> Finding:
 
 
 def _called(content: Members) -> list[Any]:
-    """A conversation with a tool's answer; `content` is what the assistant's message has of it."""
+    """A conversation with a tool's answer, without a thought, so for instant mode; `content` is what the assistant's
+    message has of it.
+    """
     call = {"id": "functions.read_clock:0", "type": "function", "function": {"name": "read_clock", "arguments": "{}"}}
     return [
         {"role": "user", "content": "What time is it?"},
-        {"role": "assistant", **content, "reasoning_content": "", "tool_calls": [call]},
+        {"role": "assistant", **content, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "functions.read_clock:0", "content": "It is 14:35."},
     ]
 
@@ -152,12 +160,14 @@ def _nothing_added(told: Told) -> Finding:
 def _shapes(setting: Setting, mode: Mode) -> tuple[Ask, ...]:
     system = {"role": "system", "content": SYSTEM}
     question = {"role": "user", "content": QUESTION}
-    return (
+    asks = (
         ask(setting, mode, WORD, limit=TINY),
         ask(setting, mode, [system, question], limit=TINY),
         ask(setting, mode, [question], limit=TINY, tools=[_CLOCK]),
-        ask(setting, mode, _called({"content": None}), limit=TINY, tools=[_CLOCK]),
     )
+    if mode is Mode.THINKING:
+        return asks
+    return *asks, ask(setting, mode, _called({"content": None}), limit=TINY, tools=[_CLOCK])
 
 
 _SHAPES: Final = ("one word", "a system prompt", "a tool", "a call in the history")
@@ -165,7 +175,7 @@ _SHAPES: Final = ("one word", "a system prompt", "a tool", "a call in the histor
 
 def _as_reference(told: Told) -> Finding:
     theirs = Told(told.setting, told.mode, told.asks, told.reference)
-    pairs = zip(_SHAPES, prompts(told.reads), prompts(theirs.reads), strict=True)
+    pairs = zip(_SHAPES, prompts(told.reads), prompts(theirs.reads), strict=False)
     over = {shape: ours - other for shape, ours, other in pairs if ours and other}
     if not over:
         return unjudged(told, "no pair of answers states prompt_tokens")
@@ -242,6 +252,7 @@ TEMPLATE: Final = (
         source="vLLM blog 2025-10-28",
         asks=_null_or_absent,
         judge=_nothing_added,
+        modes=(Mode.INSTANT,),
     ),
     Probe(
         id="prompt-as-reference",

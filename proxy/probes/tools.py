@@ -45,13 +45,13 @@ _USED: Final = f"functions.{WANTED}:0"
 
 
 def _before() -> list[Any]:
-    """A conversation with one call, whose id is _USED."""
+    """A conversation with one call, whose id is _USED; without a thought, so for instant mode."""
     call = {"id": _USED, "type": "function", "function": {"name": WANTED, "arguments": '{"city":"Bergen","days":1}'}}
     return [
         {"role": "user", "content": "What will the weather be in Bergen tomorrow?"},
-        {"role": "assistant", "reasoning_content": "", "tool_calls": [call]},
+        {"role": "assistant", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": _USED, "content": "Rain, 9 degrees."},
-        {"role": "assistant", "content": "Rain, and 9 degrees.", "reasoning_content": ""},
+        {"role": "assistant", "content": "Rain, and 9 degrees."},
     ]
 
 
@@ -61,12 +61,14 @@ def _calls(setting: Setting, mode: Mode) -> tuple[Ask, ...]:
         for turn in range(_TURNS)
         for stream in (True, False)
     ]
+    if mode is Mode.THINKING:
+        return tuple(fresh)
     return *fresh, call_ask(setting, mode, TOOLS, wanted=WANTED, stream=True, history=_before())
 
 
 def _called(told: Told) -> Finding:
-    """A call that is said to have been made, or generated and kept, is another probe's."""
-    judged = [one for one in told.answers if one.finish_reason != "tool_calls" and not CALL_WITHHELD.violated(one)]
+    """Another probe's are calls that are said to have been made, answers cut by the limit, and empty ones."""
+    judged = [one for one in told.answers if one.finish_reason not in ("tool_calls", "length") and not one.blank]
     calling = [one for one in told.answers if one.tool_calls]
     if not told.answers:
         return unjudged(told, "")
@@ -84,8 +86,8 @@ def _called(told: Told) -> Finding:
 def _new_ids(told: Told) -> Finding:
     """The form of the ids, and no id again that the history has."""
     form = by_signals(TOOL_ID_FORM)(told)
-    last = told.reads[-1]
-    if last is not None and any(call.id == _USED for call in last.tool_calls):
+    continued = [one for ask, one in zip(told.asks, told.reads, strict=True) if one and _USED.encode() in ask.body]
+    if any(call.id == _USED for one in continued for call in one.tool_calls):
         return failed(f"the id {_USED} of an earlier call is given again")
     ids = listed(call.id for one in told.answers for call in one.tool_calls)
     return failed(f"ids {ids}") if form.verdict == "fail" else form

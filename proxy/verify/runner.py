@@ -80,11 +80,13 @@ class Runner:
             raise Unwelcome(reply)
 
     async def _work(self, waiting: deque[Chain]) -> None:
-        while waiting:
+        while waiting and not self.stop.is_set():
             await self._follow(waiting.popleft())
 
     async def _follow(self, chain: Chain) -> None:
         for request in chain:
+            if self.stop.is_set():
+                return
             await self._ask(request)
             self._advance()
 
@@ -94,7 +96,7 @@ class Runner:
         reply = replace(outcome.reply, error=self._struck(outcome.reply.error))
         self._state.add(Entry(request.key, outcome.attempts, reply))
         if request.side is Side.VENDOR:
-            self._silent = 0 if self.replied(request) else self._silent + 1
+            self._silent = 0 if request.answered(reply) else self._silent + 1
             if self._silent >= GIVE_UP:
                 self.gave_up = True
                 self.stop.set()

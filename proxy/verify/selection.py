@@ -13,8 +13,9 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from proxy.contract.mode import Mode
+from proxy.endpoint.reply import Reply
 from proxy.probes import PROBES
-from proxy.probes.probe import Ask, Layer, Probe, Setting, estimate
+from proxy.probes.probe import REJECTED, Ask, Layer, Probe, Setting, estimate
 
 
 class Side(StrEnum):
@@ -30,6 +31,11 @@ class Request:
 
     side: Side
     ask: Ask
+
+    def answered(self, reply: Reply) -> bool:
+        """Whether it is all of an answer, or as much as we wanted of it, or a refusal of what was asked."""
+        left = self.ask.stop_after_bytes is not None and reply.answer is not None
+        return left or reply.whole is not None or reply.status in REJECTED
 
     @property
     def key(self) -> str:

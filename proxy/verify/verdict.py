@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from proxy.endpoint.reply import Reply
-from proxy.probes.probe import REJECTED, Layer
+from proxy.probes.probe import Layer
 from proxy.probes.probe import Verdict as Found
 from proxy.verify.result import LayerResult, ProbeResult, Spent, Verdict
 from proxy.verify.selection import Item, Parties, Request, Side
@@ -37,7 +37,7 @@ def judge(items: Sequence[Item], parties: Parties, reply: Callable[[Request], Re
         if any(probe.layer == layer for probe in probes)
     )
     asked = {one for item in items for one in parties.requests(item, Side.VENDOR)}
-    silent = sum(not _answered(one, reply(one)) for one in asked)
+    silent = sum(not one.answered(reply(one)) for one in asked)
     verdicts = {layer.verdict for layer in layers}
     whole = next((each for each in (Verdict.FAIL, Verdict.INCONCLUSIVE) if each in verdicts), Verdict.PASS)
     return Judged(whole, layers, probes, silent / len(asked) if asked else 0.0)
@@ -70,16 +70,10 @@ def _probe(item: Item, parties: Parties, reply: Callable[[Request], Reply]) -> P
         allowed=found.allowed,
         hint=found.hint,
         asked=len(replies),
-        unanswered=sum(not _answered(one, each) for one, each in zip(requests, replies, strict=True)),
+        unanswered=sum(not one.answered(each) for one, each in zip(requests, replies, strict=True)),
         first_token_s=_median(each.first_token_s for each in replies),
         total_s=_median(each.end_s for each in replies if each.whole is not None),
     )
-
-
-def _answered(request: Request, reply: Reply) -> bool:
-    """All of an answer, or as much as we wanted of it, or a refusal of what was asked."""
-    left = request.ask.stop_after_bytes is not None and reply.answer is not None
-    return left or reply.whole is not None or reply.status in REJECTED
 
 
 def _layer(layer: Layer, probes: Sequence[ProbeResult]) -> LayerResult:

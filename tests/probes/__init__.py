@@ -1,0 +1,1 @@
+"""Probes by themselves: replies in, findings out."""
