@@ -171,4 +171,6 @@ def _shown(there: Any, here: Any) -> tuple[str, str]:  # noqa: ANN401  (JSON)
 
 
 def _text(value: object) -> str:
-    return "none" if value is None else str(value)
+    if isinstance(value, dict):
+        value = ", ".join(f"{name} {each}" for name, each in value.items())
+    return "none" if value in (None, "") else str(value)
