@@ -1,8 +1,7 @@
 """Many files, one report: what each says of a vendor is put together by its name.
 
-Not here: what one file says (live.py, verified.py, replayed.py). Invariants: nothing is averaged over files, a figure
-stays with its source; an older verification of a vendor under the same contract gives way to the newer one, and that is
-said.
+Not here: what one file says (live.py, verified.py, replayed.py). Invariant: nothing is averaged over files; a figure
+stays with its source.
 """
 
 from __future__ import annotations

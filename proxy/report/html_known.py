@@ -111,4 +111,15 @@ def sources(report: Report) -> Markup:
         )
         for one in report.sources
     ]
-    return section("sources", "Sources", table("rows wordy files", "Files", ("id", "file", "what", "from", "to"), rows))
+    files = table("rows wordy files", "Files", ("id", "file", "what", "from", "to"), rows)
+    asked = [
+        (
+            joined(element("strong", {}, vendor.name), None if vendor.role == "vendor" else quiet(", reference")),
+            joined([element("p", {}, element("code", {}, url)) for url in vendor.urls]),
+            ", ".join(vendor.models),
+        )
+        for vendor in report.vendors
+        if vendor.urls or vendor.models
+    ]
+    named = table("rows wordy", "Who was asked", ("who was asked", "address", "model"), asked) if asked else None
+    return section("sources", "Sources", files, named)

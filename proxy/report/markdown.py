@@ -41,7 +41,7 @@ def markdown_of(report: Report) -> str:
     lines += ["", "## What is not known", "", *_unknown(report)]
     lines += ["", "## How the figures were got", "", *_how(report)]
     lines += ["", "## Sources", "", *_sources(report)]
-    return "\n".join(lines) + "\n"
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
@@ -73,7 +73,7 @@ def _leaderboard(report: Report, ranking: Ranking) -> Iterator[str]:
     for place in ranking.places:
         vendor = vendors[place.vendor]
         mode = next(mode for mode in vendor.modes if mode.mode == ranking.mode)
-        verified = ", ".join(f"{wording.VERDICTS[run.verdict][1]} {run.source}" for run in vendor.verifications)
+        verified = ", ".join(f"{_verdict(run.verdict)} {run.source}" for run in vendor.verifications)
         rows.append(
             (
                 NONE if place.rank is None else str(place.rank),
@@ -92,6 +92,10 @@ def _leaderboard(report: Report, ranking: Ranking) -> Iterator[str]:
     for place in ranking.places:
         if place.rank is None:
             yield f"{plain(place.vendor)} is not ranked: {plain(place.why)}."
+
+
+def _verdict(said: str) -> str:
+    return wording.VERDICTS[said][1] if said in wording.VERDICTS else plain(said)
 
 
 def _figures(figures: Sequence[Figure], *, ratio: bool) -> str:
@@ -116,13 +120,13 @@ def _vendor(vendor: Vendor) -> Iterator[str]:
         yield f"- {asked}{why}tokens: {prompt} prompt, {completion} completion ({usage.source})"
     for each in vendor.repaired:
         what = f"{each.passed} passed, {each.rewritten} repaired, {each.rejected} rejected"
-        done = (f"{plain(one.clause)} {one.action} {plain(one.member)} {one.requests}" for one in each.clauses)
+        done = (f"{plain(one.clause)} {plain(one.action)} {plain(one.member)} {one.requests}" for one in each.clauses)
         acted = ", ".join(done) or "no clause acted"
-        yield f"- firewall, {each.mode or 'mode not told'}: {what} ({each.source}); {acted}"
+        yield f"- firewall, {plain(each.mode) or 'mode not told'}: {what} ({each.source}); {acted}"
     for run in vendor.verifications:
         for failure in run.failures:
             seen = f"seen {plain(failure.seen)}, allowed {plain(failure.allowed)}"
-            yield f"- probe failed ({run.source}, {failure.mode}): {plain(failure.title)}: {seen}"
+            yield f"- probe failed ({run.source}, {plain(failure.mode)}): {plain(failure.title)}: {seen}"
     for mode in vendor.modes:
         yield from _mode(mode)
 
@@ -153,8 +157,8 @@ def _effect(effect: Effect) -> tuple[str, ...]:
     if effect.alarm and effect.against_reference:
         alarm = "alarm against the reference"
     return (
-        effect.signal,
-        effect.kind,
+        plain(effect.signal),
+        plain(effect.kind),
         wording.effect_text(effect),
         wording.effect_bounds(effect) or NONE,
         wording.rate(effect.tolerance),

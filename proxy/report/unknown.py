@@ -7,6 +7,7 @@ remedy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Final
 
 from proxy.report.facts import Mode, Origin, Past, Source, Unknown, Vendor
@@ -51,7 +52,7 @@ def _old(source: Source, now_s: float) -> Unknown:
 def _of_vendor(vendor: Vendor, modes: Sequence[str]) -> Iterator[Unknown]:
     name = vendor.name
     if not vendor.verifications:
-        remedy = f"paramwall verify {name} --output FILE, then add --verify FILE"
+        remedy = f"paramwall verify {quote(name)} --output FILE, then add --verify FILE"
         yield Unknown(name, "", "whether it keeps the contract by itself: it was not verified", remedy)
     for run in vendor.verifications:
         if run.no_answer_share:
