@@ -120,9 +120,9 @@ def _nothing(since: str | None, vendor: str | None) -> str:
 
 
 def _show(plan: Plan, tried: Backtest) -> None:
-    answer(f"{tried.recorded:,} requests from {moment(tried.first_s)} to {moment(tried.last_s)}")
+    answer(f"{_requests(tried.recorded)} from {moment(tried.first_s)} to {moment(tried.last_s)}")
     for (vendor, policy, enforcement), count in sorted(tried.policies.items()):
-        answer(f"in force: {policy} ({enforcement}) at {vendor}, {count:,} requests")
+        answer(f"in force: {policy} ({enforcement}) at {vendor}, {_requests(count)}")
     outcomes = tried.outcomes()
     unknown = tried.unknown.total()
     answer(
@@ -143,14 +143,18 @@ def _show(plan: Plan, tried: Backtest) -> None:
         )
         answer("")
     for reason, count in tried.unknown.most_common():
-        answer(f"not known: {count:,} requests: {_WHY.get(reason, f'{reason} needs what was not kept')}")
+        answer(f"not known: {_requests(count)}: {_WHY.get(reason, f'{reason} needs what was not kept')}")
     if tried.unrecorded:
-        answer(f"unrecorded: {tried.unrecorded:,} requests of which nothing is known")
+        answer(f"unrecorded: {_requests(tried.unrecorded)} of which nothing is known")
     answer(
-        f"{tried.broken:,} requests that got through would be refused"
+        f"{_requests(tried.broken)} that got through would be refused"
         if tried.broken
         else "no request that got through would be refused, as far as is known"
     )
+
+
+def _requests(count: int) -> str:
+    return f"{count:,} request{'s' * (count != 1)}"
 
 
 def _change_line(tried: Backtest, change: Change, count: int) -> tuple[str, ...]:

@@ -49,10 +49,15 @@ def terms(of: Plan) -> Terms:
 
 
 def edited(decision: Decision) -> dict[str, Any]:
-    """What would be written, but for what is left of a container and the messages, which are not kept."""
+    """What would be written, but for names that no API has, what is left of a container, and the messages: they are
+    not kept.
+    """
     edits = decision.verdict.edits if isinstance(decision.verdict, Rewrite) else {}
     unkept = (*CONTAINERS, "messages")
-    written = {name: "..." if value and name in unkept else value for name, value in edits.items()}
+    written = sorted(
+        (name if name in KNOWN_MEMBERS else "?", "..." if value and name in unkept else str(value))
+        for name, value in edits.items()
+    )
     return {"edits": written, "mode": decision.mode, "switched": sorted(decision.translation.edits)}
 
 
