@@ -22,7 +22,7 @@ from proxy.probes import PROBES
 from proxy.probes.parameters import RULES
 from proxy.probes.probe import Layer, Setting
 from proxy.verify.junit import junit
-from proxy.verify.result import Verdict, encode_result
+from proxy.verify.result import Verdict, VerifyResult, encode_result
 from proxy.verify.selection import Cost, Item, Parties, UnknownName, cost, selected
 
 FOLDER: Final = ".paramwall"
@@ -71,34 +71,32 @@ def verify(  # noqa: PLR0913, PLR0917  (one argument for each flag)
         return
     if not vendor:
         refuse("no vendor is given", "paramwall verify https://HOST/v1, or the name of one in paramwall.yaml")
-    found = upstreams_of([vendor], Said(config, profile, policy, reference, api_key_env))
+    found = upstreams([vendor], Said(config, profile, policy, reference, api_key_env))
     whom = found.vendors[0]
-    order = Order(
-        vendor=whom,
-        reference=found.reference,
-        parties=_parties(found, model, _contract(contract, whom.plan), early_end),
-        items=items,
-        state=state or Path(FOLDER) / f"verify-{re.sub(r'[^A-Za-z0-9.-]+', '-', whom.name)}.jsonl",
-        concurrency=concurrency,
-        timeout_s=timeout,
-        attempts=attempts,
-    )
+    parties = _parties(found, model, _contract(contract, whom.plan), early_end)
+    file = state or Path(FOLDER) / f"verify-{re.sub(r'[^A-Za-z0-9.-]+', '-', whom.name)}.jsonl"
+    order = Order(whom, found.reference, parties, items, file, concurrency, timeout, attempts)
     price = cost(order.chains)
     if estimate:
         show_cost(price, json=json)
         return
     _require_affordable(price, max_tokens_total)
-    if whom.plan.name not in _COVERED:
-        note(f"paramwall: warning: the probes are those of {' and '.join(_COVERED)}, the policy is {whom.plan.name}'s")
-    note(f"paramwall: asking {whom.name}: {cost_line(price)}; what is answered is kept in {order.state}")
-    result, whole = carry_out(order)
+    result, whole = _carried_out(order, price)
     _write(output, encode_result(result))
     _write(junit_file, junit(result))
     show(result, json=json)
     if not whole:
-        note(f"paramwall: stopped before the end; the same command goes on from {order.state}")
+        note(f"paramwall: stopped before the end; the same command goes on from {file}")
     if result.verdict != Verdict.PASS:
         raise typer.Exit(FINDING)
+
+
+def _carried_out(order: Order, price: Cost) -> tuple[VerifyResult, bool]:
+    name, policy = order.vendor.name, order.vendor.plan.name
+    if policy not in _COVERED:
+        note(f"paramwall: warning: the probes are those of {' and '.join(_COVERED)}, the policy is {policy}'s")
+    note(f"paramwall: asking {name}: {cost_line(price)}; what is answered is kept in {order.state}")
+    return carry_out(order)
 
 
 def _items(only: list[str]) -> tuple[Item, ...]:
