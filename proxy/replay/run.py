@@ -2,14 +2,15 @@
 
 Not here: one call and when it is made again (endpoint/), what answers are worth (scoring.py). Invariants: a call that
 is in the checkpoint as answered is never made again; a call that is broken off leaves nothing there, so it is made
-again by the next run; at most `concurrency` calls of a target are under way, and no more than these are held; a target
-that does not answer at all is given up after a bounded number of calls.
+again by the next run; at most `concurrency` calls of an endpoint are under way; a target that does not answer at all is
+given up after a bounded number of calls; the key of an endpoint is in nothing that is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,24 +77,31 @@ class Run:
 
     async def finish(self, records: int) -> tuple[GivenUp, ...]:
         """Make every call that is left; the targets that were given up."""
-        async with asyncio.TaskGroup() as group:
-            legs = [
-                group.create_task(self._leg(number, target, records)) for number, target in enumerate(self._targets)
-            ]
+        ways = self._ways
+        async with AsyncExitStack() as stack:
+            # A reference that is asked twice is one endpoint, with one pause and one concurrency.
+            callers: dict[int, PersistentCaller] = {}
+            for target in self._targets:
+                if id(target.upstream) not in callers:
+                    endpoint = Endpoint(target.upstream, ways.user_agent, ways.clock)
+                    stack.push_async_callback(endpoint.close)
+                    callers[id(target.upstream)] = PersistentCaller(
+                        endpoint, ways.bounds, ways.concurrency, ways.clock, ways.draw, ways.sleep
+                    )
+            async with asyncio.TaskGroup() as group:
+                legs = [
+                    group.create_task(self._leg(number, target, callers[id(target.upstream)], records))
+                    for number, target in enumerate(self._targets)
+                ]
         return tuple(given_up for leg in legs if (given_up := leg.result()) is not None)
 
-    async def _leg(self, number: int, target: Destination, records: int) -> GivenUp | None:
-        ways = self._ways
-        endpoint = Endpoint(target.upstream, ways.user_agent, ways.clock)
-        caller = PersistentCaller(endpoint, ways.bounds, ways.concurrency, ways.clock, ways.draw, ways.sleep)
+    async def _leg(self, number: int, target: Destination, caller: PersistentCaller, records: int) -> GivenUp | None:
+        concurrency = self._ways.concurrency
         left = self._left(number, records)
-        silence = _Silence(max(GIVE_UP_AFTER, 4 * ways.concurrency))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(ways.concurrency):
-                    group.create_task(self._work(number, target, caller, left, silence))
-        finally:
-            await endpoint.close()
+        silence = _Silence(max(GIVE_UP_AFTER, 4 * concurrency))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(self._work(number, target, caller, left, silence))
         last = silence.last
         return GivenUp(target.name, last.reason, last.status, last.error) if silence.too_long and last else None
 
@@ -125,7 +133,7 @@ class Run:
             reason=reply.reason or ("" if reply.whole else "cut"),
             status=reply.status,
             answer=reply.answer,
-            error=reply.error[:MAX_ERROR].decode(errors="replace"),
+            error=_without_key(reply.error, target)[:MAX_ERROR],
             former=outcome.former,
             first_token_s=reply.first_token_s,
             total_s=reply.end_s,
@@ -145,6 +153,12 @@ class Run:
             for epoch in range(epochs):
                 if not done[record.index * epochs + epoch]:
                     yield record, epoch
+
+
+def _without_key(error: bytes, target: Destination) -> str:
+    """What a refusal says; some repeat the credential they were sent."""
+    text, key = error.decode(errors="replace"), target.upstream.api_key
+    return text if key is None else text.replace(key.reveal(), str(key))
 
 
 class _Silence:

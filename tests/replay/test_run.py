@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config.values import Timeouts
+from proxy.config.values import Secret, Timeouts
 from proxy.contract.mode import Mode
 from proxy.endpoint.retry import Bounds
 from proxy.replay.checkpoint import AnotherReplay, Call
@@ -227,6 +227,20 @@ async def test_a_refusal_of_one_request_says_nothing_of_the_next(tmp_path: Path)
     assert given_up == ()
     assert summary.targets[0].failed == {"refused": 40}
     assert summary.dataset.would_reject == {"temperature-off-contract": 40}
+
+
+async def test_a_refusal_that_repeats_the_key_is_kept_without_it(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data.jsonl", 3)
+    async with simulator("echo-key=1") as vendor:
+        one = session(data, tmp_path / "out", vendor.url)
+        keyed = replace(one.targets[0].upstream, api_key=Secret("sk-very-secret"))
+        one = replace(one, targets=(replace(one.targets[0], upstream=keyed),))
+        await run(one)
+        assert vendor.received[0].header("Authorization") == "Bearer sk-very-secret"
+    assert all("***" in line["error"] for line in results(one))
+    with one.open(1.0) as checkpoint:
+        kept = [*checkpoint.calls(0)]
+    assert "very-secret" not in f"{kept} {(one.output / 'results.jsonl').read_text()}"
 
 
 async def test_one_target_that_fails_does_not_stop_the_other(tmp_path: Path) -> None:
