@@ -71,7 +71,7 @@ def verify(  # noqa: PLR0913, PLR0917  (one argument for each flag)
         return
     if not vendor:
         refuse("no vendor is given", "paramwall verify https://HOST/v1, or the name of one in paramwall.yaml")
-    found = upstreams([vendor], Said(config, profile, policy, reference, api_key_env))
+    found = upstreams_of([vendor], Said(config, profile, policy, reference, api_key_env))
     whom = found.vendors[0]
     parties = _parties(found, model, _contract(contract, whom.plan), early_end)
     file = state or Path(FOLDER) / f"verify-{re.sub(r'[^A-Za-z0-9.-]+', '-', whom.name)}.jsonl"
