@@ -58,6 +58,5 @@ async def test_what_is_folded_is_printed(tmp_path: Path) -> None:
         shown = "[...document.querySelectorAll('details table')].map((each) => each.checkVisibility())"
         assert not any(await tab.run(shown))
         await tab.send("Emulation.setEmulatedMedia", media="print")
-        heights = "[...document.querySelectorAll('details table')].map((each) => each.getBoundingClientRect().height)"
-        assert min(await tab.run(heights)) > 20
+        assert all(await tab.run(shown))
         assert tab.complaints == []
