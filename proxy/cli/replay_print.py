@@ -26,6 +26,11 @@ from proxy.replay.summary import Figure, ModeResult, Quantiles, Summary, Target
 from proxy.replay.survey import BYTES_PER_TOKEN, USUAL_ANSWER, Survey
 
 NOTHING: Final = "-"
+_METRICS: Final = (
+    "state", "answered", "contract pass", "tool_call_f1", "precision", "recall", "schema_accuracy", "trigger_f1",
+    "trigger_agreement", "tool_agreement", "arguments_agreement", "valid_calls",
+)  # fmt: skip
+_ROLES: Final = {"vendor": "", "reference": " (reference)", "reference-again": " (noise floor)"}
 
 
 class Progress:
@@ -141,17 +146,7 @@ def _last_word(given_up: GivenUp) -> str:
 
 
 def _show_targets(targets: Sequence[Target]) -> None:
-    columns = (
-        "target",
-        "role",
-        "asked",
-        "answered",
-        "failed",
-        "retried",
-        "first token p50/p95",
-        "total p50/p95",
-        "tokens in/out",
-    )
+    columns = ("target", "role", "asked", "answered", "failed", "retried", "first token", "total", "tokens")
     rows = [
         (
             each.name,
@@ -162,7 +157,7 @@ def _show_targets(targets: Sequence[Target]) -> None:
             str(each.retried),
             _times(each.latency.first_token),
             _times(each.latency.total),
-            f"{each.tokens.prompt}/{each.tokens.completion}",
+            f"{each.tokens.prompt}+{each.tokens.completion}",
         )
         for each in targets
     ]
@@ -170,35 +165,24 @@ def _show_targets(targets: Sequence[Target]) -> None:
 
 
 def _show_metrics(summary: Summary) -> None:
-    columns = (
-        "target", "mode", "state", "answered", "contract pass", "tool_call_f1", "precision", "recall",
-        "schema_accuracy", "trigger agreement", "same tools", "same arguments",
-    )  # fmt: skip
-    rows = []
-    for target in summary.targets:
-        rows += [
-            (target.name if target.role != "reference-again" else f"{target.name} (again)", *_metrics(mode))
-            for mode in target.modes
-        ]
-    answer("")
-    answer_table(columns, rows)
+    """A table for each mode, a column for each target."""
+    for mode in sorted({each.mode for target in summary.targets for each in target.modes}):
+        shown = [(target, each) for target in summary.targets for each in target.modes if each.mode == mode]
+        names = [f"{target.name}{_ROLES[target.role]}" for target, _ in shown]
+        columns = [_metrics(each) for _, each in shown]
+        answer("")
+        answer_table((mode, *names), zip(_METRICS, *columns, strict=True))
     if summary.noise_floor is None and any(target.role == "reference" for target in summary.targets):
         note("no noise floor: --reference-twice asks the reference again, and no vendor can be expected to be better")
 
 
 def _metrics(mode: ModeResult) -> tuple[str, ...]:
     kvv, ours = mode.kvv, mode.agreement
-    shown = (
-        mode.contract_pass_rate,
-        kvv.tool_call_f1,
-        kvv.precision,
-        kvv.recall,
-        kvv.schema_accuracy,
-        ours.trigger_agreement,
-        ours.tool_agreement,
-        ours.arguments_agreement,
-    )
-    return (mode.mode, mode.state or NOTHING, f"{mode.answered}/{mode.asked}", *(figure_shown(each) for each in shown))
+    figures = (
+        mode.contract_pass_rate, kvv.tool_call_f1, kvv.precision, kvv.recall, kvv.schema_accuracy, ours.trigger_f1,
+        ours.trigger_agreement, ours.tool_agreement, ours.arguments_agreement, ours.valid_calls,
+    )  # fmt: skip
+    return (mode.state or NOTHING, f"{mode.answered} of {mode.asked}", *map(figure_shown, figures))
 
 
 def _show_signals(summary: Summary) -> None:
