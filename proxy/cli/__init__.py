@@ -53,7 +53,21 @@ def _paramwall(
     """Enforce Kimi K2.6's decoding contract in front of any OpenAI-compatible vendor."""
 
 
-for _command in (serve, demo, init, check, explain, status, evidence, verify, replay, report, simulate, drill, dashboards):
+for _command in (
+    serve,
+    demo,
+    init,
+    check,
+    explain,
+    status,
+    evidence,
+    verify,
+    replay,
+    report,
+    simulate,
+    drill,
+    dashboards,
+):
     app.command()(_command)
 app.add_typer(policy.app, name="policy")
 

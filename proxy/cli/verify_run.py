@@ -10,7 +10,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,8 +112,10 @@ async def _asked(order: Order, state: State) -> Runner:
     }
     secrets = [each.api_key.reveal() for each in upstreams.values() if each.api_key is not None]
     try:
-        with _progress(sum(map(len, asked))) as advance:
-            runner = Runner(callers, state, order.concurrency, secrets=secrets, advance=advance)
+        with _progress() as bar:
+            task = bar.add_task("asking", total=sum(map(len, asked)))
+            runner = Runner(callers, state, order.concurrency, secrets=secrets, advance=lambda: bar.advance(task))
+            bar.advance(task, sum(map(len, asked)) - sum(map(len, runner.unasked(asked))))
             with _stopped_by_signals(runner):
                 await runner.run(asked)
     finally:
@@ -143,13 +145,12 @@ def _stopped_by_signals(runner: Runner) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
+def _progress() -> Iterator[Progress]:
     """A bar on stderr where that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("asking", total=total)
-        yield lambda: bar.advance(task)
+        yield bar
 
 
 def _result(order: Order, state: State, runner: Runner) -> VerifyResult:

@@ -42,7 +42,7 @@ def by_signals(*rates: Rate, when: Callable[[Read], bool] = lambda _read: True) 
             return unjudged(told, "no answer to which it applies")
         broken = [rate for rate, violated in values if violated]
         if not broken:
-            return passed(f"not in {len(told.answers)} answers")
+            return passed(f"none of {len(told.answers)} answers")
         return failed(_broken(broken, len(told.answers)))
 
     return judge

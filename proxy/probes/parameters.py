@@ -124,7 +124,7 @@ def _values(member: str, of: Callable[[Rule], Mapping[str, tuple[float, ...]]]) 
 
 
 def _by_mode(values: Mapping[str, tuple[float, ...]]) -> str:
-    texts = {mode: " and ".join(f"{value:g}" for value in each) for mode, each in values.items()}
+    texts = {mode: "/".join(f"{value:g}" for value in each) for mode, each in values.items()}
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return ", ".join(f"{text} {mode}" for mode, text in texts.items())

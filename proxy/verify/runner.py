@@ -58,10 +58,14 @@ class Runner:
 
     async def run(self, chains: Iterable[Chain]) -> None:
         """Ask what has no reply yet. Raises Unwelcome, and StateError."""
-        waiting = deque(chain for chain in chains if not all(self.replied(one) for one in chain))
+        waiting = deque(self.unasked(chains))
         if not waiting or not await self._unless_stopped([self._greet(waiting.popleft())]):
             return
         await self._unless_stopped([self._work(waiting) for _ in range(self._concurrency)])
+
+    def unasked(self, chains: Iterable[Chain]) -> list[Chain]:
+        """Those of which a request has no reply yet; they are asked whole."""
+        return [chain for chain in chains if not all(self.replied(one) for one in chain)]
 
     def reply(self, request: Request) -> Reply:
         """What there is of it."""

@@ -30,15 +30,26 @@ class EngineFailed(RuntimeError):
 class Engine:
     """`with Engine(server, model) as engine:` serves `engine.url`, a base URL that ends in /v1.
 
-    `template` is a Jinja chat template; None takes the one in the model file. `slots` is how
-    many answers are generated side by side.
+    `template` is a Jinja chat template; None takes the one in the model file. `slots` is how many answers are generated
+    side by side, each within a context of `slot_tokens`. `tools`: with its tool-call parser.
     """
 
-    def __init__(self, server: Path, model: Path, *, template: str | None = None, slots: int = 4) -> None:
+    def __init__(
+        self,
+        server: Path,
+        model: Path,
+        *,
+        template: str | None = None,
+        slots: int = 4,
+        slot_tokens: int = SLOT_TOKENS,
+        tools: bool = False,
+    ) -> None:
         self._server = server
         self._model = model
         self._template = template
         self._slots = slots
+        self._slot_tokens = slot_tokens
+        self._tools = tools
         self._port = 0
         self._process: subprocess.Popen[str] | None = None
         self._draining: threading.Thread | None = None
@@ -54,8 +65,17 @@ class Engine:
         # --no-repack: llama.cpp's repacked kernels choose AMX by the processor's name alone, and a virtual machine that
         # names AMX without granting it ends the server with an illegal instruction.
         command = [self._server, "--model", self._model, "--host", "127.0.0.1", "--port", str(self._port)]
-        command += ["--threads", "1", "--parallel", str(self._slots), "--ctx-size", str(SLOT_TOKENS * self._slots)]
+        command += [
+            "--threads",
+            "1",
+            "--parallel",
+            str(self._slots),
+            "--ctx-size",
+            str(self._slot_tokens * self._slots),
+        ]
         command += ["--no-repack", "--no-ui", "--alias", MODEL_NAME]
+        if self._tools:
+            command.append("--jinja")
         if self._template is not None:
             command += ["--chat-template", self._template]
         self._process = subprocess.Popen(

@@ -198,3 +198,22 @@ async def test_waits_are_what_the_pace_says() -> None:
         waits.clear()
         await ask(vendor, instant_chat(max_tokens=5))
     assert waits == [pytest.approx(0.25 + 5 * 0.005)]
+
+
+@pytest.mark.parametrize("tool_rate", [None, 0.0])
+async def test_a_model_that_is_told_which_tool_to_call_calls_it(tool_rate: float | None) -> None:
+    """In so many words, and once; a name that is not declared says nothing."""
+    clock = {"type": "function", "function": {"name": "read_clock", "parameters": {"type": "object"}}}
+    async with Simulator(Options(instant=True, seed=6, tool_rate=tool_rate)) as vendor:
+        for _ in range(10):
+            body = chat(messages=[{"role": "user", "content": "Call the tool read_clock now."}], tools=[WEATHER, clock])
+            message = (await ask(vendor, body)).message
+            assert [call["function"]["name"] for call in message["tool_calls"]] == ["read_clock"]
+        none = [
+            "tool_calls" in (await ask(vendor, chat(messages=[said], tools=[WEATHER], **more))).message
+            for said, more in (
+                ({"role": "user", "content": "Call the tool read_clock now."}, {"tool_choice": "none"}),
+                ({"role": "user", "content": "Call the tool get_weather now."}, {"tool_choice": "none"}),
+            )
+        ]
+    assert none == [False, False]
