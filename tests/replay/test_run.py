@@ -229,6 +229,15 @@ async def test_a_refusal_of_one_request_says_nothing_of_the_next(tmp_path: Path)
     assert summary.dataset.would_reject == {"temperature-off-contract": 40}
 
 
+async def test_a_vendor_that_answers_now_and_then_is_not_given_up(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data.jsonl", 60)
+    async with simulator("service-unavailable=0.5") as vendor:
+        summary, given_up = await run(session(data, tmp_path / "out", vendor.url), attempts=1)
+    assert given_up == ()
+    assert summary.complete
+    assert summary.targets[0].failed["server_error"] > GIVE_UP_AFTER
+
+
 async def test_a_refusal_that_repeats_the_key_is_kept_without_it(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data.jsonl", 3)
     async with simulator("echo-key=1") as vendor:
