@@ -51,4 +51,10 @@ _HOSTS: Final = """
 """
 """Switches and routing of hosted vendors: docs/vendors.md; OpenRouter API reference, parameters and routing."""
 
+_FLAGS: Final = """
+    stream stream_options parallel_tool_calls logprobs top_logprobs service_tier store verbosity truncation
+    max_output_tokens max_tool_calls include_reasoning separate_reasoning stream_reasoning
+"""
+FLAGS: Final = frozenset(_FLAGS.split())
+"""Members with few and short values, the same in most requests of a client."""
 KNOWN_MEMBERS: Final = frozenset(" ".join((_OPENAI, _ANTHROPIC, _MOONSHOT, _VLLM, _SGLANG, _HOSTS)).split())

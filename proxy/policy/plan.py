@@ -20,7 +20,7 @@ from proxy.contract.profile import Profile
 from proxy.policy.clauses import CLAUSES
 from proxy.policy.clauses.clause import BodyClause, Clause, Contract, MemberClause, NameClause, Scope
 from proxy.policy.document import OtherModels, PolicyDocument
-from proxy.policy.known import KNOWN_MEMBERS
+from proxy.policy.known import FLAGS, KNOWN_MEMBERS
 from proxy.policy.verdict import Enforcement, Finding, Route
 
 MODEL_NOT_COVERED: Final = "model-not-covered"
@@ -113,7 +113,7 @@ class Plan:
     model_pattern: re.Pattern[str]
     tables: Mapping[Route, Mapping[Mode, Table]]
     opaque: Mapping[Route, frozenset[str]]
-    """Known members whose values nothing but a body's clauses ever reads."""
+    """Known members whose values nothing but a body's clauses ever reads, and that are not FLAGS, which are few."""
     made_from: tuple[PolicyDocument, Profile, Enforcement | None, str | None]
     """What to compile again: a plan crosses to another process as this."""
     memory: Mapping[Route, dict[Any, Any]] = field(default_factory=lambda: {route: {} for route in Route})
@@ -231,7 +231,7 @@ def _opaque(tables: Mapping[Mode, Table]) -> frozenset[str]:
     names = frozenset.intersection(*(frozenset(table.members) for table in tables.values()))
     judged = {name for table in tables.values() for name, judges in table.members.items() if judges}
     filled = {fill.member for table in tables.values() for fill in table.fills}
-    return names - judged - filled - SWITCH_MEMBERS - {"model"}
+    return names - judged - filled - SWITCH_MEMBERS - FLAGS - {"model"}
 
 
 def _hash8(document: PolicyDocument, enforcement: Enforcement, contract: Contract) -> str:

@@ -49,6 +49,7 @@ class Noted:
         self._outbox = outbox
         self._timer: asyncio.TimerHandle | None = None
         self._shapes: dict[tuple[object, ...], Shape] = {}
+        self._usual: dict[int, Shape] = {}
         self._loose: dict[int, tuple[Decision, tuple[str, ...]]] = {}
         self._quick: dict[tuple[object, ...], Shape] = {}
         self._leaving: list[Shape] = []
@@ -56,6 +57,10 @@ class Noted:
 
     def note(self, vendor: str, plan: Plan, route: Route, envelope: Envelope | None, decision: Decision | str) -> None:
         """See wire/tap.py."""
+        usual = self._usual.get(id(decision))
+        if usual is not None and usual.source[0] == vendor:
+            usual.count += 1
+            return
         loose = self._loose.get(id(decision))
         if loose is None or envelope is None:
             self._note(vendor, plan, route, envelope, decision)
@@ -90,7 +95,7 @@ class Noted:
 
     def _gather(self) -> None:
         self._leaving += self._shapes.values()
-        for held in (self._shapes, self._loose, self._quick):
+        for held in (self._shapes, self._usual, self._loose, self._quick):
             held.clear()
 
     def _send(self) -> bool:
@@ -124,7 +129,11 @@ class Noted:
                 return None
             shape = self._shapes[key] = Shape((vendor, plan), route, left, decision)
             if isinstance(decision, Decision) and envelope is not None:
-                self._loose[id(decision)] = (decision, _loose(plan, route, envelope))
+                loose = _loose(plan, route, envelope)
+                if loose:
+                    self._loose[id(decision)] = (decision, loose)
+                else:
+                    self._usual[id(decision)] = shape
         shape.count += 1
         return shape
 

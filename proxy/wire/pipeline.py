@@ -189,11 +189,11 @@ class Pipeline:
 
     def _note(self, admitted: Admitted, envelope: Envelope | None, decision: Decision | str) -> None:
         """Tell the tap what was asked and decided, also when it was refused; a defect there is counted."""
-        tap, plan, route = self.tap, admitted.plan, admitted.way.served.policy
-        if tap is None or plan is None or route is None:
+        way, plan = admitted.way, admitted.plan
+        if self.tap is None or plan is None or way.served.policy is None:
             return
         try:
-            tap.note(admitted.way.lane.vendor.name, plan, route, envelope, decision)
+            self.tap.note(way.lane.vendor.name, plan, way.served.policy, envelope, decision)
         except Exception:
             self._metrics.tap_failures.inc()
 
