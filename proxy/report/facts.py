@@ -172,7 +172,9 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Requests and tokens of one source. `asked` None: it does not count them so."""
+    """Requests and tokens of one source: those `asked`, each until it was answered or given up, or those sent
+    (`requests`), repeats included.
+    """
 
     asked: int | None
     answered: int | None

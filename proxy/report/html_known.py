@@ -5,10 +5,12 @@ Not here: figures. Invariant: every gap is shown with what would close it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from proxy.report import wording
-from proxy.report.facts import Report, Vendor, Verification
+from proxy.report.facts import Failure, Layer, Report, Vendor, Verification
 from proxy.report.findings import Finding, findings_of
-from proxy.report.html_parts import Cell, quiet, section, table, verdict
+from proxy.report.html_parts import Cell, details, quiet, section, table, verdict
 from proxy.report.markup import Child, Markup, element, joined
 
 _SIGNS = {"bad": ("▼", "to act on"), "open": ("?", "open"), "good": ("✓", "in order")}
@@ -48,29 +50,38 @@ def verifications(report: Report) -> Markup:
 def _run(vendor: Vendor, run: Verification) -> Markup:
     said = f" {run.source}, {wording.moment(run.at_s)}, contract {run.contract}"
     heading = element("h3", {}, vendor.name, " ", verdict(run.verdict), quiet(said))
-    layers = [
+    layers = element("ul", {"class": "layers"}, [_layer(layer) for layer in run.layers])
+    return element("article", {"class": "card"}, heading, layers, _failures(vendor, run))
+
+
+def _layer(layer: Layer) -> Markup:
+    sign, name = wording.VERDICTS.get(layer.verdict, ("?", layer.verdict))
+    counted = [(layer.passed, "passed"), (layer.failed, "failed"), (layer.unanswered, "without an answer")]
+    counts = ", ".join(f"{wording.thousands(count)} {what}" for count, what in counted if count)
+    drawn = element("span", {"class": f"sign {layer.verdict}", "role": "img", "aria-label": name}, sign)
+    return element("li", {}, drawn, " ", element("strong", {}, layer.layer), quiet(f" {counts}"))
+
+
+def _failures(vendor: Vendor, run: Verification) -> Markup | None:
+    """Those that differ in nothing but the mode are one."""
+    modes: dict[Failure, list[str]] = {}
+    for one in run.failures:
+        modes.setdefault(replace(one, mode=""), []).append(one.mode)
+    if not modes:
+        return None
+    rows = [
         (
-            element("strong", {}, layer.layer),
-            verdict(layer.verdict),
-            wording.thousands(layer.passed),
-            wording.thousands(layer.failed),
-            wording.thousands(layer.unanswered),
+            element("strong", {}, one.title),
+            joined(", ".join(seen), quiet(f"; {one.layer}")),
+            one.seen,
+            one.allowed,
+            one.hint,
         )
-        for layer in run.layers
+        for one, seen in modes.items()
     ]
-    columns = ("layer", "verdict", "passed", "failed", "no answer")
-    failures = [
-        (element("strong", {}, one.title), joined(one.mode, quiet(f", {one.layer}")), one.seen, one.allowed, one.hint)
-        for one in run.failures
-    ]
-    broken = ("probe that failed", "mode, layer", "seen", "allowed", "remedy")
-    return element(
-        "article",
-        {"class": "card"},
-        heading,
-        table("rows", f"Layers of {vendor.name}", columns, layers),
-        table("rows wordy", f"Probes that {vendor.name} failed", broken, failures) if failures else None,
-    )
+    columns = ("probe that failed", "modes; layer", "seen", "allowed", "what is to blame")
+    failed = table("rows wordy", f"Probes that {vendor.name} failed", columns, rows)
+    return details(f"{wording.plural(len(run.failures), 'probe')} that failed", failed)
 
 
 def unknown(report: Report) -> Markup:

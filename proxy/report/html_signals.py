@@ -17,7 +17,8 @@ from proxy.signals import PROBED, SELF_TESTS
 
 _INTRO: Final = (
     "A dot is the estimate, its line the 95 % bounds that hold at every count, the shaded band what is tolerated. A "
-    "diamond is an alarm that lasts. Axes are stretched around 0 (square root), so that small rates can be seen."
+    "diamond is an alarm that lasts. Axes are stretched around 0 (square root), so that small rates can be seen. Where "
+    "nothing alarms, the plots are folded."
 )
 _PROBED: Final = frozenset(signal.name for signal in PROBED)
 _SELF_TESTS: Final = frozenset(signal.name for signal in SELF_TESTS)
@@ -61,12 +62,20 @@ def _part(name: str, mode: Mode, source: Source) -> Markup:
     told = [effect for effect in effects if effect.effect is not None]
     silent = [effect for effect in effects if effect.effect is None]
     plots = [_plot(title, [one for one in told if group_of(one) == title]) for title in GROUPS]
-    heading = element("h3", {}, name, quiet(f" {mode.mode} mode, {source.id}: {source.what}"))
+    heading = element("h3", {}, name, quiet(f" {mode.mode} mode, {source.id}, {_sum(effects)}"))
     unsaid = None
     if silent:
         names = ", ".join(one.signal for one in silent)
         unsaid = element("p", {"class": "quiet small"}, f"Too few values to show an effect: {names}.")
-    return element("article", {"class": "card"}, heading, plots, unsaid)
+    alarmed = "" if any(effect.alarm for effect in effects) else None
+    return element("details", {"class": "card", "open": alarmed}, element("summary", {}, heading), plots, unsaid)
+
+
+def _sum(effects: list[Effect]) -> str:
+    """How many were looked at, and how many alarm."""
+    alarms = sum(effect.alarm for effect in effects)
+    told = wording.plural(sum(effect.effect is not None for effect in effects), "signal")
+    return f"{told}, {wording.plural(alarms, 'alarm') if alarms else 'no alarm'}"
 
 
 def _plot(title: str, effects: list[Effect]) -> Markup:

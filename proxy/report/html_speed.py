@@ -59,6 +59,8 @@ def _times(times: Times | None, scale: Scale) -> Child:
 
 
 def _requests(usage: Usage | None) -> Child:
+    if usage is not None and usage.requests is not None:
+        return element("p", {}, wording.thousands(usage.requests), quiet(" sent"))
     if usage is None or usage.asked is None:
         return quiet("not known")
     answered = f" of {wording.thousands(usage.asked)} answered"

@@ -115,7 +115,9 @@ def _vendor(vendor: Vendor) -> Iterator[str]:
         yield f"- {times.what}: {wording.quantiles(times)} (n {wording.thousands(times.n)}, {times.source})"
     for usage in vendor.usages:
         prompt, completion = wording.thousands(usage.prompt_tokens), wording.thousands(usage.completion_tokens)
-        asked = "" if usage.asked is None else f"{usage.asked} asked, {usage.answered} answered; "
+        asked = (
+            f"{usage.requests} sent; " if usage.asked is None else f"{usage.asked} asked, {usage.answered} answered; "
+        )
         why = "".join(f"{plain(reason)} {count}; " for reason, count in usage.failed)
         yield f"- {asked}{why}tokens: {prompt} prompt, {completion} completion ({usage.source})"
     for each in vendor.repaired:

@@ -24,6 +24,7 @@ _SPANS_S: Final = (
     *(1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0),
     *(3600.0, 7200.0, 10800.0, 21600.0, 43200.0, 86400.0, 172800.0, 604800.0, 1209600.0, 2592000.0, 7776000.0),
 )
+_DURATIONS_S: Final = tuple(step * 10.0**power for power in (-2, -1, 0, 1, 2) for step in (1.0, 1.6, 2.4, 4.0, 6.0))
 _MOST_TIMES: Final = 5
 _CHARACTER: Final = 2.3
 """Percent of a phone's chart that a character of a label takes."""
@@ -80,8 +81,8 @@ def of_effects(values: Sequence[float], *, signed: bool) -> Scale:
 def of_durations(values: Iterable[float]) -> Scale:
     """A linear axis from 0 s."""
     most = max(values, default=0.0)
-    high = next((step for step in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if step >= most), most)
-    return Scale(0.0, float(high), tuple((each, wording.duration(each)) for each in (0.0, high / 2, float(high))))
+    high = next((step for step in _DURATIONS_S if step >= most), most)
+    return Scale(0.0, high, tuple((each, wording.duration(each)) for each in (0.0, high / 2, high)))
 
 
 def of_times(from_s: float, to_s: float) -> Scale:

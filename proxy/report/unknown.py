@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from shlex import quote
 from typing import Final
 
+from proxy.probes.probe import Layer
 from proxy.report.facts import Mode, Origin, Past, Source, Unknown, Vendor
 from proxy.report.wording import share
 
@@ -52,12 +53,18 @@ def _old(source: Source, now_s: float) -> Unknown:
 def _of_vendor(vendor: Vendor, modes: Sequence[str]) -> Iterator[Unknown]:
     name = vendor.name
     if not vendor.verifications:
-        remedy = f"paramwall verify {quote(name)} --output FILE, then add --verify FILE"
+        remedy = f"paramwall verify {quote(name)} --config FILE --output FILE, then add --verify FILE"
         yield Unknown(name, "", "whether it keeps the contract by itself: it was not verified", remedy)
     for run in vendor.verifications:
         if run.no_answer_share:
             what = f"{share(run.no_answer_share)} of the probes' requests in {run.source} had no answer"
             yield Unknown(name, "", what, "verify it again when it answers")
+        left_out = set(Layer) - {layer.layer for layer in run.layers}
+        if left_out:
+            named = ", ".join(layer for layer in Layer if layer in left_out)
+            yield Unknown(
+                name, "", f"whether it passes in {named}: {run.source} has no probe of these", "verify it whole"
+            )
     known = {mode.mode for mode in vendor.modes}
     for mode in modes:
         if mode not in known:

@@ -63,10 +63,6 @@ def _times(result: VerifyResult, source: str) -> tuple[Times, ...]:
 
 
 def _usage(result: VerifyResult, source: str) -> Usage:
-    asked = sum(probe.asked for probe in result.probes)
-    unanswered = sum(probe.unanswered for probe in result.probes)
-    failed = (("no answer", unanswered),) if unanswered else ()
+    # Probes share answers, so theirs do not sum up to the requests that were sent.
     spent = result.spent
-    return Usage(
-        asked, asked - unanswered, failed, None, spent.requests, spent.prompt_tokens, spent.completion_tokens, source
-    )
+    return Usage(None, None, (), None, spent.requests, spent.prompt_tokens, spent.completion_tokens, source)

@@ -37,10 +37,10 @@ def verification(vendor: str = "engine", *, failed: int = 2, unanswered: int = 1
     verdicts = ["fail"] * failed + ["no-answer"] * unanswered
     verdicts += ["pass"] * (22 - len(verdicts))
     probes = [probe(n, verdict, "thinking" if n < 11 else "instant") for n, verdict in enumerate(verdicts)]
-    probes += [probe(n, layer="tool calls") for n in range(4)]
+    probes += [probe(n, layer="tools") for n in range(4)]
     layers = (
         LayerResult("parameters", "fail" if failed else "pass", 22 - failed - unanswered, failed, unanswered),
-        LayerResult("tool calls", "pass", 4, 0, 0),
+        LayerResult("tools", "pass", 4, 0, 0),
     )
     return VerifyResult(
         version="0.1.0",

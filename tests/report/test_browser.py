@@ -55,7 +55,7 @@ async def test_what_is_folded_is_printed(tmp_path: Path) -> None:
     async with browsing(tmp_path / "profile") as tab:
         await tab.open(file.as_uri())
         await tab.until("document.querySelector('details table') !== null")
-        shown = "[...document.querySelectorAll('details table')].map((each) => each.checkVisibility())"
+        shown = "[...document.querySelectorAll('details:not([open]) table')].map((each) => each.checkVisibility())"
         assert not any(await tab.run(shown))
         await tab.send("Emulation.setEmulatedMedia", media="print")
         assert all(await tab.run(shown))

@@ -128,7 +128,7 @@ def test_axes_begin_and_end_at_round_values() -> None:
         f"{sign}{S}%" for sign in (f"{M}5", f"{M}2", f"{M}0.5", "0", "+0.5", "+2", "+5")
     ]
     assert [value for value, _ in of_shares([0.931], wording.share).ticks] == pytest.approx([0.9, 0.95, 1.0])
-    assert [label for _, label in of_durations([1.7]).ticks] == [f"0{S}ms", f"1.00{S}s", f"2.00{S}s"]
+    assert [label for _, label in of_durations([1.7]).ticks] == [f"0{S}ms", f"1.20{S}s", f"2.40{S}s"]
     hour = of_times(1_700_000_000.0, 1_700_003_600.0)
     assert [label for _, label in hour.ticks] == ["22:15", "22:30", "22:45", "23:00"]
     month = of_times(1_700_000_000.0, 1_702_000_000.0)
