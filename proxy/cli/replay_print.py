@@ -112,7 +112,9 @@ def show_estimate(found: Survey, targets: Sequence[Destination], epochs: int, *,
             }
         )
         return
-    rows = [(each.name, each.role, f"{calls}", f"{prompt}", f"{usual}", f"{most}") for each in targets]
+    rows = [
+        (each.name, each.role, f"{calls}", f"{prompt}", f"{usual}", f"{most}" if most else NOTHING) for each in targets
+    ]
     answer_table(("target", "role", "calls", "prompt tokens", "answers, usually", "answers, at most"), rows)
     note(f"prompts by {BYTES_PER_TOKEN} bytes a token, answers by {USUAL_ANSWER} tokens each; both are rough")
     if found.unlimited:
