@@ -129,6 +129,10 @@ def _show(plan: Plan, tried: Backtest) -> None:
         f"tried:    {plan.label} ({plan.enforcement}): {outcomes['pass']:,} pass, {outcomes['rewrite']:,} rewritten, "
         f"{outcomes['reject']:,} rejected, {unknown:,} not known"
     )
+    if tried.uncovered:
+        answer(
+            f"          {_requests(tried.uncovered)} of these are for models that it does not cover, and are not judged"
+        )
     answer("")
     if tried.changes:
         answer_table(
@@ -187,6 +191,7 @@ def _as_json(plan: Plan, tried: Backtest) -> dict[str, Any]:
         "refused_anew": tried.broken,
         "unknown": dict(tried.unknown),
         "unrecorded": tried.unrecorded,
+        "uncovered": tried.uncovered,
         "changes": [
             {**change._asdict(), "differs": change.differs, "requests": count, "values": dict(_top(tried, change))}
             for change, count in tried.listed()

@@ -55,7 +55,8 @@ class Act(NamedTuple):
 @dataclass(slots=True)
 class Backtest:
     """The counts. `before` and `after` by act, `examples` the values of its member by how often they came. `unknown` by
-    reason (see policy.anew.Anew). `policies` are the labels and enforcements in force, with their requests.
+    reason (see policy.anew.Anew); `uncovered` are of another model than the policy is for. `policies` are the labels
+    and enforcements in force, with their requests.
     """
 
     changes: Counter[Change] = field(default_factory=Counter)
@@ -65,6 +66,7 @@ class Backtest:
     change_examples: dict[Change, Counter[str]] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unrecorded: int = 0
+    uncovered: int = 0
     policies: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     first_s: float | None = None
     last_s: float | None = None
@@ -122,6 +124,7 @@ def _count(tried: Backtest, facts: Facts, anew: Anew, count: int) -> None:
         facts.outcome, anew.outcome, _clauses(anew.counts, facts.counts), _clauses(facts.counts, anew.counts)
     )
     tried.changes[change] += count
+    tried.uncovered += count if anew.decision is not None and not anew.decision.applies else 0
     shown = tried.change_examples.setdefault(change, Counter())
     before, after = ({Act(*each) for each in counts} for counts in (facts.counts, anew.counts))
     tried.before.update(dict.fromkeys(before, count))

@@ -106,6 +106,9 @@ async def test_the_log_knows_what_was_asked_and_what_another_policy_would_do(tmp
         ("pass", "pass", 5, {}),
         ("reject", "reject", 2, {}),
     ]
+    assert (same.json["uncovered"], strict.json["uncovered"]) == (1, 1)
+    other = backtest(folder, "kimi-k3", "--json").json
+    assert (other["uncovered"], other["unknown"], other["outcomes"]["pass"]) == (10, {"models": 1}, 10)
     observe = backtest(folder, "kimi-k2.6", "--enforcement", "observe", "--json")
     assert observe.code == 0
     assert observe.json["outcomes"] == {"reject": 1, "rewrite": 0, "pass": 11}, "what nobody can read is always refused"

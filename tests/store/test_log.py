@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, Row
+from proxy.drift.rows import RequestsRow, Row
 from proxy.store import Store, StoreBusy, StoreError, StoreMissing, database, log
 from tests.store.rows import KEY, Fold, pair, row, synthetic
 
@@ -339,3 +340,15 @@ def test_a_row_of_a_newer_kind_is_refused(tmp_path: Path) -> None:
         store._connection.execute("INSERT INTO rows (at_s, vendor, kind, body) VALUES (1, '', 'weather', x'80')")
         with pytest.raises(StoreError, match=r"at 4, a row of kind 'weather'\nhint: use the newer"):
             list(store.rows())
+
+
+def test_requests_are_read_alone_and_in_their_order(store: Store) -> None:
+    told = [
+        RequestsRow(float(number), ("a", "b")[number % 2], "p", "repair", "vllm", "", (), "", {"x": number})
+        for number in range(2500)
+    ]
+    mixed: list[Row] = [each for both in zip(told, (row(5, n + 2) for n in range(2500)), strict=True) for each in both]
+    store.append(mixed, 1)
+    assert list(store.requests()) == told
+    assert [each.at_s for each in store.requests(2400.0, "b")] == [float(n) for n in range(2401, 2500, 2)]
+    assert list(store.requests(vendor="c")) == []
