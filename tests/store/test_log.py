@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, Row
-from proxy.drift.rows import RequestsRow, Row
+from proxy.drift.rows import AcknowledgedRow, AnswersRow, Key, LostRow, RequestsRow, Row
 from proxy.store import Store, StoreBusy, StoreError, StoreMissing, database, log
 from tests.store.rows import KEY, Fold, pair, row, synthetic
 
