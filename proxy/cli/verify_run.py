@@ -32,6 +32,7 @@ from proxy.verify.state import Run, State, StateError
 from proxy.verify.verdict import judge, spent
 
 USER_AGENT: Final = f"paramwall-verify/{__version__}"
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 WAITING_S: Final = 120.0
 """How long one request may wait between its attempts, all together."""
 
@@ -69,6 +70,7 @@ class Order:
 
 def carry_out(order: Order) -> tuple[VerifyResult, bool]:
     """The result, and whether the run came to its end. Ends with exit code 2 when the vendor cannot be asked."""
+    before = {number: signal.getsignal(number) for number in _STOPPING}
     try:
         with State(order.state, order.run) as state:
             if state.entries:
@@ -86,6 +88,9 @@ def carry_out(order: Order) -> tuple[VerifyResult, bool]:
     except Unwelcome as error:
         order.state.unlink(missing_ok=True)
         refuse(f"{order.vendor.name} turns every request away: {shown(error.reply)}", _remedy(error.reply.status))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def url_of(upstream: Upstream) -> str:
@@ -134,14 +139,14 @@ def _in_time(upstream: Upstream, timeout_s: float) -> Upstream:
 def _stopped_by_signals(runner: Runner) -> Iterator[None]:
     """The first Ctrl-C ends the asking; what was answered is then judged."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
+    for number in _STOPPING:
         loop.add_signal_handler(number, runner.stop.set)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in _STOPPING:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # a second one must not cost the result, which takes a moment
 
 
 @contextmanager

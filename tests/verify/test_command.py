@@ -190,6 +190,7 @@ def test_ctrl_c_tells_what_is_known_and_how_to_go_on() -> None:
         process = _started(vendor.url)
         _wait_for(vendor, 15, process)
         process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Traceback" not in err
