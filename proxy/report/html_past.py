@@ -39,16 +39,14 @@ def _legend(states: list[str]) -> Markup:
             "li",
             {},
             charts.swatch(state),
-            element("strong", {}, wording.STATES[state][1]),
-            quiet(f": {wording.STATES[state][2]}"),
+            element("strong", {}, f"{wording.STATES[state][1]}:"),
+            quiet(wording.STATES[state][2]),
         )
         for state in states
     ]
     triangle = element("path", {"class": "mark alarm", "d": "M9 6L14 15H4Z"})
     sign = element("svg", {"class": "swatch", "width": 18, "height": 20, "aria-hidden": "true"}, triangle)
-    alarm = element(
-        "li", {}, sign, element("strong", {}, "alarm"), quiet(": a signal's evidence reached its threshold")
-    )
+    alarm = element("li", {}, sign, element("strong", {}, "alarm:"), quiet("a signal's evidence reached its threshold"))
     return element("ul", {"class": "legend"}, items, alarm)
 
 
