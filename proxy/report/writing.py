@@ -22,7 +22,11 @@ class NotOurs(Exception):
 
 
 def write(file: Path, text: str, *, force: bool) -> None:
-    """Raises NotOurs, OSError."""
+    """Raises NotOurs, OSError. A link stays one, and what is no regular file (a pipe, a device) is written into."""
+    file = file.resolve()
+    if file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8")
+        return
     if not force and not _may_replace(file):
         raise NotOurs
     descriptor, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")

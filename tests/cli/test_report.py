@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,23 @@ def test_only_a_former_report_is_written_over(files: tuple[str, ...], tmp_path: 
         assert file.read_text() == "<p>dear diary</p>"
         assert run("report", *files, option, str(file), "--force").code == 0
         assert FORMAT in file.read_text()
+
+
+def test_links_and_devices_stay_what_they_are(files: tuple[str, ...], tmp_path: Path) -> None:
+    file, link = tmp_path / "r.html", tmp_path / "link.html"
+    link.symlink_to(file)
+    assert run("report", *files, "--html", str(link)).code == 0
+    assert link.is_symlink()
+    assert FORMAT in file.read_text()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("report", *files, "--markdown", str(pipe)).code == 0
+        assert os.read(reading, 5) == b"<!-- "
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
 
 
 def test_a_file_that_cannot_be_written(files: tuple[str, ...], tmp_path: Path) -> None:
