@@ -29,12 +29,13 @@ from proxy.config.values import Config
 from proxy.contract.assemble import Assembler
 from proxy.contract.envelope import Envelope
 from proxy.contract.exchange import LENGTH_BYTES, VERSION, Content, Exchange, Hello, decode
+from proxy.endpoint.reply import Reply
 from proxy.metrics.cells import Registry
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.metrics.shadow import ShadowMetrics
 from proxy.policy.decide import decide
 from proxy.policy.verdict import Route
-from proxy.scorer.reference import ReferenceLeg, Reply
+from proxy.scorer.reference import ReferenceLeg
 from proxy.scorer.scorer import Scorer
 from proxy.shadow.shadow import Shadow
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from proxy.drift.states import State
+from proxy.endpoint.reply import REASONS
 from proxy.metrics import scorer, shadow, supervisor, worker
 from proxy.metrics.catalogue import catalogue
 from proxy.metrics.reference import reference, renewed
-from proxy.endpoint.reply import REASONS
 from proxy.wire.routes import LABELS
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
