@@ -48,7 +48,7 @@ HOW: Final[tuple[tuple[str, Origin, str], ...]] = (
         (
             "The Kimi Vendor Verifier's formula over mirrored pairs; n counts pairs in which either side called tools. "
             "The bounds are those of the share of agreement J among these, F1 = 2J / (1 + J). The noise floor is the "
-            "same of the reference's second answers against its first."
+            "same of the reference's second answers against its first, where calls count whatever the finish reason."
         ),
     ),
     (

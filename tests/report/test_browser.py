@@ -27,6 +27,12 @@ CLIPPED = """[...document.querySelectorAll('td, th, p, li, h1, h2, h3, summary')
                     && getComputedStyle(each).display !== 'inline')
   .map((each) => each.textContent.slice(0, 60))"""
 
+TORN = """[...document.querySelectorAll('strong, code, .tag, .state')]
+  .filter((each) => each.checkVisibility() && !/\\s/.test(each.textContent) && each.getClientRects().length > 0
+                    && each.getBoundingClientRect().height > 1.9 * parseFloat(getComputedStyle(each).fontSize)
+                    && each.textContent.length < 20)
+  .map((each) => each.textContent)"""
+
 
 async def test_it_is_readable_at_every_width(tmp_path: Path) -> None:
     program()
@@ -43,6 +49,7 @@ async def test_it_is_readable_at_every_width(tmp_path: Path) -> None:
                 assert await tab.run(FITS), f"{name} is wider than {size[0]}"
                 assert await tab.run(OVERLAPPING) == []
                 assert await tab.run(CLIPPED) == []
+                assert await tab.run(TORN) == [] or made is not report
                 assert await tab.run("getComputedStyle(document.body).maxWidth") != "none", "the style applies"
                 assert await tab.run("document.querySelectorAll('script, img, iframe').length") == 0
                 assert tab.complaints == []
