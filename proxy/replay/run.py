@@ -3,7 +3,7 @@
 Not here: one call and when it is made again (endpoint/), what answers are worth (scoring.py). Invariants: a call that
 is in the checkpoint as answered is never made again; a call that is broken off leaves nothing there, so it is made
 again by the next run; at most `concurrency` calls of an endpoint are under way; a target that does not answer at all is
-given up after a bounded number of calls; the key of an endpoint is in nothing that is kept.
+given up after a bounded number of calls.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Run:
             reason=reply.reason or ("" if reply.whole else "cut"),
             status=reply.status,
             answer=reply.answer,
-            error=_without_key(reply.error, target)[:MAX_ERROR],
+            error=reply.error[:MAX_ERROR].decode(errors="replace"),
             former=outcome.former,
             first_token_s=reply.first_token_s,
             total_s=reply.end_s,
@@ -153,12 +153,6 @@ class Run:
             for epoch in range(epochs):
                 if not done[record.index * epochs + epoch]:
                     yield record, epoch
-
-
-def _without_key(error: bytes, target: Destination) -> str:
-    """What a refusal says; some repeat the credential they were sent."""
-    text, key = error.decode(errors="replace"), target.upstream.api_key
-    return text if key is None else text.replace(key.reveal(), str(key))
 
 
 class _Silence:
