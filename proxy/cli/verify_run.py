@@ -115,11 +115,10 @@ async def _asked(order: Order, state: State) -> Runner:
         side: PersistentCaller(endpoint, bounds, order.concurrency, time.monotonic, draw)
         for side, endpoint in endpoints.items()
     }
-    secrets = [each.api_key.reveal() for each in upstreams.values() if each.api_key is not None]
     try:
         with _progress() as bar:
             task = bar.add_task("asking", total=sum(map(len, asked)))
-            runner = Runner(callers, state, order.concurrency, secrets=secrets, advance=lambda: bar.advance(task))
+            runner = Runner(callers, state, order.concurrency, advance=lambda: bar.advance(task))
             bar.advance(task, sum(map(len, asked)) - sum(map(len, runner.unasked(asked))))
             with _stopped_by_signals(runner):
                 await runner.run(asked)

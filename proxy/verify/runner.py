@@ -2,7 +2,7 @@
 
 Not here: what is asked (selection.py) and what the replies mean (verdict.py). Invariants: what was answered once is not
 asked again; the run ends in bounded time whatever the endpoint does, since each call is bounded and GIVE_UP requests in
-a row without an answer end it; a credential does not outlive the call, should an error repeat it.
+a row without an answer end it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from proxy.endpoint.reply import Reply
@@ -34,9 +33,7 @@ class Unwelcome(Exception):
 
 
 class Runner:
-    """One run. `secrets` are struck out of errors; `advance` is told of every request that is done. `stop` may be set
-    at any time: what is under way is left.
-    """
+    """One run. `advance` is told of each request that is done; set `stop` at any time, what is under way is left."""
 
     def __init__(
         self,
@@ -44,7 +41,6 @@ class Runner:
         state: State,
         concurrency: int,
         *,
-        secrets: Iterable[str] = (),
         advance: Callable[[], None] = lambda: None,
     ) -> None:
         self.stop = asyncio.Event()
@@ -52,7 +48,6 @@ class Runner:
         self._callers = callers
         self._state = state
         self._concurrency = concurrency
-        self._secrets = [secret.encode() for secret in secrets if secret]
         self._advance = advance
         self._silent = 0
 
@@ -97,18 +92,12 @@ class Runner:
     async def _ask(self, request: Request) -> None:
         ask = request.ask
         outcome = await self._callers[request.side].call(ask.body, stop_after_bytes=ask.stop_after_bytes)
-        reply = replace(outcome.reply, error=self._struck(outcome.reply.error))
-        self._state.add(Entry(request.key, outcome.attempts, reply))
+        self._state.add(Entry(request.key, outcome.attempts, outcome.reply))
         if request.side is Side.VENDOR:
-            self._silent = 0 if request.answered(reply) else self._silent + 1
+            self._silent = 0 if request.answered(outcome.reply) else self._silent + 1
             if self._silent >= GIVE_UP:
                 self.gave_up = True
                 self.stop.set()
-
-    def _struck(self, error: bytes) -> bytes:
-        for secret in self._secrets:
-            error = error.replace(secret, b"***")
-        return error
 
     async def _unless_stopped(self, work: Iterable[Coroutine[object, object, None]]) -> bool:
         """Whether all of it was done before `stop` was set."""

@@ -95,7 +95,6 @@ async def verified(
             callers[side] = PersistentCaller(endpoint, bounds, concurrency, turned.clock, lambda: 0.5, turned.sleep)
         run = Run(vendor=vendor.host, model=model, profile=vendor.profile.name, contract=contract)
         kept = stack.enter_context(State(state, run))
-        key = vendor.api_key.reveal() if vendor.api_key is not None else ""
         done = 0
 
         def advance() -> None:
@@ -104,7 +103,7 @@ async def verified(
             if done == stop_after:
                 runner.stop.set()
 
-        runner = Runner(callers, kept, concurrency, secrets=[key], advance=advance)
+        runner = Runner(callers, kept, concurrency, advance=advance)
         await runner.run(chains(items, parties))
         judged = judge(items, parties, runner.reply)
         requests = spent(kept.entries.values()).requests
