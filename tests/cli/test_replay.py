@@ -106,6 +106,13 @@ def test_a_vendor_that_is_not_there_is_given_up(data: str) -> None:
     assert re.search(r"\n *paramwall: 2\d of 60 calls have ended; the figures are of these", ran.err)
 
 
+def test_one_of_two_vendors_that_is_not_there_is_a_finding(data: str, vendor: str) -> None:
+    ran = run("replay", data, "--vendor", vendor, "--vendor", NOWHERE, "--attempts", "1", "--mode", "instant")
+    assert ran.code == 1
+    assert [row[3] for row in table(ran.out, "target")[1:]] == ["60", "0"]
+    assert "no alarm" in ran.out
+
+
 def test_a_dataset_with_bad_lines_is_not_begun(data: str) -> None:
     with Path(data).open("a") as file:
         file.write('{"messages": []}\nno JSON\n{"messages": [{"role": "user"}], "thinking": {"type": "perhaps"}}\n')
