@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -22,6 +19,7 @@ from bench.report import fill, from_json
 from proxy.config.document import SECTIONS
 from proxy.policy.clauses import KINDS
 from proxy.simulator.faults import FAULTS
+from tests.cli.running import run
 from tests.source import MODULES, ROOT, none_of, plain_strings, project_files
 
 TEST_COMMAND = ".venv/bin/pytest"
@@ -87,10 +85,8 @@ GROUPS = {"policy"}
 @cache
 def accepted_words(*command: str) -> str:
     """What a command says of itself; "" when there is no such command."""
-    arguments = [sys.executable, "-m", "proxy", *command, "--help"]
-    wide = {**os.environ, "COLUMNS": "400", "NO_COLOR": "1", "TERM": "dumb"}
-    done = subprocess.run(arguments, env=wide, capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else ""
+    ran = run(*command, "--help", environ={"COLUMNS": "400", "NO_COLOR": "1", "TERM": "dumb"})
+    return ran.out if ran.code == 0 else ""
 
 
 def our_commands() -> Iterator[tuple[str, list[str]]]:
