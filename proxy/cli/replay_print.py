@@ -30,6 +30,8 @@ _METRICS: Final = (
     "state", "answered", "contract pass", "tool_call_f1", "precision", "recall", "schema_accuracy", "trigger_f1",
     "trigger_agreement", "tool_agreement", "arguments_agreement", "valid_calls",
 )  # fmt: skip
+_MEND: Final = "mend that, then give the same command with --retry-failed"
+_NAMED_OTHERWISE: Final = "has it the model by another name? --model NAME, or --profile, with a new --output"
 _ROLES: Final = {"vendor": "", "reference": " (reference)", "reference-again": " (noise floor)"}
 
 
@@ -127,7 +129,7 @@ def show_summary(summary: Summary, given_up: Sequence[GivenUp], output: Path, *,
     """The figures, and where they are written."""
     for each in given_up:
         note(f"paramwall: {each.target} was given up: {_last_word(each)}")
-        note("  hint: mend that, then give the same command with --retry-failed")
+        note(f"  hint: {_NAMED_OTHERWISE if each.status == 404 else _MEND}")
     if json:
         answer_json(msgspec.to_builtins(summary))
     else:

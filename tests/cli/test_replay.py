@@ -106,6 +106,13 @@ def test_a_vendor_that_is_not_there_is_given_up(data: str) -> None:
     assert re.search(r"\n *paramwall: 2\d of 60 calls have ended; the figures are of these", ran.err)
 
 
+def test_a_vendor_that_has_the_model_by_another_name(data: str, vendor: str) -> None:
+    ran = run("replay", data, "--vendor", vendor, "--model", "kimi-k9", "--mode", "instant")
+    assert ran.code == 1
+    assert "was given up: refused (status 404): " in ran.err
+    assert "--model NAME" in ran.err
+
+
 def test_one_of_two_vendors_that_is_not_there_is_a_finding(data: str, vendor: str) -> None:
     ran = run("replay", data, "--vendor", vendor, "--vendor", NOWHERE, "--attempts", "1", "--mode", "instant")
     assert ran.code == 1
