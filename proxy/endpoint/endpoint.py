@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Final, TypeAlias
 
 import aiohttp
@@ -54,18 +56,22 @@ class Endpoint:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            trace_configs=[_noting_reuse()],
         )
 
     async def call(self, body: bytes, *, stop_after_bytes: int | None = None) -> Reply:
         """One chat completion. `stop_after_bytes`: leave, as a client does, once so much of the answer is there; what
         came is then the answer, cut.
         """
-        began_s = self._clock()
+        began_s, way = self._clock(), _Way()
         try:
             try:
-                return await self._call(body, began_s, stop_after_bytes)
-            except aiohttp.ServerDisconnectedError:  # an idle connection was closed as the request was sent on it
-                return await self._call(body, began_s, stop_after_bytes)
+                return await self._call(body, began_s, stop_after_bytes, way)
+            except aiohttp.ServerDisconnectedError:
+                if not way.reused:
+                    raise
+                # An idle connection was closed as the request was sent on it.
+                return await self._call(body, began_s, stop_after_bytes, way)
         except TimeoutError:
             return Reply(reason="timeout", end_s=self._clock() - began_s)
         except (aiohttp.ClientError, OSError):
@@ -75,7 +81,7 @@ class Endpoint:
         """End all connections."""
         await self._session.close()
 
-    async def _call(self, body: bytes, began_s: float, stop_after_bytes: int | None) -> Reply:
+    async def _call(self, body: bytes, began_s: float, stop_after_bytes: int | None, way: _Way) -> Reply:
         async with asyncio.timeout(self.upstream.timeouts.first_byte_s) as waiting:
             response = await self._session.post(
                 f"{self._root}/chat/completions",
@@ -84,6 +90,7 @@ class Endpoint:
                 timeout=self._timeout,
                 proxy=self.upstream.tunnel,
                 allow_redirects=False,
+                trace_request_ctx=way,
             )
             waiting.reschedule(None)
         async with response:
@@ -169,6 +176,22 @@ class _Reading:
             first_token_s=self._first_token_s,
             end_s=self._clock() - self._began_s,
         )
+
+
+@dataclass(slots=True)
+class _Way:
+    """Whether the request went out on a connection that had carried another."""
+
+    reused: bool = False
+
+
+def _noting_reuse() -> aiohttp.TraceConfig:
+    async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _seen: object) -> None:
+        context.trace_request_ctx.reused = True
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(note)
+    return tracing
 
 
 def _seconds(retry_after: str) -> float | None:

@@ -124,6 +124,12 @@ async def test_an_idle_connection_that_was_closed_is_tried_once_more() -> None:
     assert len(vendor.asked) == 3
 
 
+async def test_a_new_connection_that_is_closed_is_not() -> None:
+    async with vending((End.CLOSE,)) as vendor, endpoint_to(vendor, Turned()) as endpoint:
+        assert (await endpoint.call(BODY)).reason == "unreachable"
+    assert len(vendor.asked) == 1
+
+
 async def test_nobody_there() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
