@@ -27,12 +27,16 @@ def _obeyed(told: Told) -> Finding:
     longest = max(one.characters for one in judged)
     if longest > TINY * _MOST_CHARACTERS:
         return failed(f"{longest} characters under max_tokens {TINY}")
-    others = [one.finish_reason for one in judged if one.finish_reason == "stop"]
+    others = [one.finish_reason for one in judged if one.finish_reason == "stop" and not _ended_by_itself(one)]
     if others:
         return failed(
             f"{len(others)} of {len(judged)} cut answers end with finish_reason {listed(dict.fromkeys(others))}"
         )
     return passed(f"finish_reason {listed(dict.fromkeys(one.finish_reason for one in judged))} at max_tokens {TINY}")
+
+
+def _ended_by_itself(one: Read) -> bool:
+    return one.usage is not None and one.usage.completion is not None and 0 < one.usage.completion < TINY
 
 
 def _capped(told: Told) -> Finding:
