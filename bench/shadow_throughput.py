@@ -29,13 +29,13 @@ from proxy.config.values import Config
 from proxy.contract.assemble import Assembler
 from proxy.contract.envelope import Envelope
 from proxy.contract.exchange import LENGTH_BYTES, VERSION, Content, Exchange, Hello, decode
+from proxy.endpoint.endpoint import Endpoint
 from proxy.endpoint.reply import Reply
 from proxy.metrics.cells import Registry
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.metrics.shadow import ShadowMetrics
 from proxy.policy.decide import decide
 from proxy.policy.verdict import Route
-from proxy.scorer.reference import ReferenceLeg
 from proxy.scorer.scorer import Scorer
 from proxy.shadow.shadow import Shadow
 
@@ -92,15 +92,15 @@ class CrossingFigure:
         return self.content_frames == 1
 
 
-class _Recorded(ReferenceLeg):
+class _Recorded(Endpoint):
     """The reference without its network."""
 
     def __init__(self, cases: Sequence[Case], *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]  # as Pairs gives them
+        super().__init__(*arguments)  # type: ignore[arg-type]  # as ReferenceLeg gives them
         self._cases = cases
         self._last = b""
 
-    async def _call(self, body: bytes) -> Reply:
+    async def call(self, body: bytes, *, stop_after_bytes: int | None = None) -> Reply:
         answer = reference_answer(self._cases, body, again=body is self._last)  # a second question follows at once
         self._last = body
         assembler = Assembler(answer.content_type)
@@ -136,7 +136,7 @@ async def _scoring(cases: Sequence[Case], share: float, seconds: float) -> Throu
         inbox.bind(str(folder / "scorer"))
         inbox.listen(1)
         inbox.setblocking(False)
-        with patch("proxy.scorer.pairs.ReferenceLeg", partial(_Recorded, cases)):
+        with patch("proxy.scorer.reference.Endpoint", partial(_Recorded, cases)):
             scorer = Scorer(config, metrics, said.append, said.append)
             await scorer.start([inbox])
         reader, writer = await asyncio.open_unix_connection(str(folder / "scorer"))
