@@ -81,6 +81,7 @@ def verify(  # noqa: PLR0913, PLR0917  (one argument for each flag)
         show_cost(price, json=json)
         return
     _require_affordable(price, max_tokens_total)
+    _require_writable(output, junit_file)
     result, whole = _carried_out(order, price)
     _write(output, encode_result(result))
     _write(junit_file, junit(result))
@@ -134,9 +135,17 @@ def _require_affordable(price: Cost, most: int | None) -> None:
         )
 
 
-def _write(file: Path | None, text: bytes) -> None:
+def _require_writable(*files: Path | None) -> None:
+    """Before anything is asked: an answer that cannot be written is lost."""
+    for file in files:
+        if file is not None:
+            _write(file, b"", mode="ab")
+
+
+def _write(file: Path | None, text: bytes, *, mode: str = "wb") -> None:
     if file is not None:
         try:
-            file.write_bytes(text)
+            with file.open(mode) as opened:
+                opened.write(text)
         except OSError as error:
-            refuse(f"{file} cannot be written: {error.strerror}", "name another file; the probes need not be repeated")
+            refuse(f"{file} cannot be written: {error.strerror}", "name a file in a folder that is there")

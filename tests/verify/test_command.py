@@ -139,6 +139,7 @@ def test_estimate_list_and_bound_send_nothing() -> None:
 def test_what_cannot_be_used_is_said_with_a_remedy(arguments: tuple[str, ...], says: str) -> None:
     with simulated() as vendor:
         ran = run("verify", vendor.url, *arguments)
+        assert not vendor.received, "nothing is asked in vain"
     assert ran.code == 2
     assert says in ran.err
     assert "hint:" in ran.err
