@@ -1,13 +1,17 @@
-"""How a worker's process treats memory: what the allocator keeps, and how rarely garbage is looked for.
+"""How a process treats its memory: what the allocator keeps, how rarely garbage is looked for, and that none of it is
+written to a core file.
 
 Not here: limits on what a request may hold (admission.py). Invariant: these settings change cost, never behaviour;
-where one is not to be had, the worker runs without it.
+where one is not to be had, the process runs without it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
+import resource
+from pathlib import Path
 from typing import Final
 
 _TRIM_THRESHOLD: Final = (-1, 64 * 1024 * 1024)
@@ -18,6 +22,18 @@ page faults: 72 to 100 faults for a body of 475 KB, a quarter of its system time
 at once, so one image does not stay.
 """
 _GARBAGE_THRESHOLDS: Final = (10_000, 20, 50)
+
+
+def forbid_core_files() -> None:
+    """For this process and all that it starts, since memory holds keys.
+
+    The limit alone stops files; a kernel that pipes cores to a program (systemd-coredump, apport) passes it over, so no
+    kind of memory is left to be dumped either: core(5). Not PR_SET_DUMPABLE, which ends at exec, and would hide the
+    descriptors of workers from a supervisor that is not root.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # not Linux, or no /proc
+        Path("/proc/self/coredump_filter").write_text("0")
 
 
 def settle() -> None:

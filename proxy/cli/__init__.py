@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from proxy import __version__
+from proxy.child.memory import forbid_core_files
 from proxy.cli import policy
 from proxy.cli.check import check
 from proxy.cli.dashboards import dashboards
@@ -74,4 +75,5 @@ app.add_typer(policy.app, name="policy")
 
 def main() -> None:
     """The console script."""
+    forbid_core_files()  # several commands hold a vendor's key
     app()

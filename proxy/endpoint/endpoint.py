@@ -1,7 +1,7 @@
 """Endpoint: one call to a vendor or a reference, its answer assembled, whatever comes back.
 
 Not here: whether to call, and how often (retry.py; scorer/). Invariants: only the endpoint's own key goes there, under
-a User-Agent that says who asks, and it is struck out of what a refusal says; a call is made once more only when the
+a User-Agent that says who asks, and it is struck out of what the endpoint says; a call is made once more only when the
 idle connection it was sent on turned out to be closed; no cookie is kept and no redirect followed.
 """
 
@@ -17,10 +17,10 @@ from typing import Final, TypeAlias
 import aiohttp
 
 from proxy.config.values import Reference, Vendor
-from proxy.contract.answer import Answer
 from proxy.contract.assemble import Assembler
 from proxy.contract.reading import read_stream
 from proxy.endpoint.reply import Reply
+from proxy.endpoint.striking import struck_from_answer, struck_from_refusal
 
 Upstream: TypeAlias = Vendor | Reference
 
@@ -39,6 +39,7 @@ class Endpoint:
 
     def __init__(self, upstream: Upstream, user_agent: str, clock: Callable[[], float]) -> None:
         self.upstream = upstream
+        self.key = "" if upstream.api_key is None else upstream.api_key.reveal()
         self._clock = clock
         self._root = _root(upstream)
         times = upstream.timeouts
@@ -49,8 +50,8 @@ class Endpoint:
             "Accept-Encoding": "identity",  # what comes is read as it is
             "User-Agent": user_agent,
         }
-        if upstream.api_key is not None:
-            self._headers["Authorization"] = f"Bearer {upstream.api_key.reveal()}"
+        if self.key:
+            self._headers["Authorization"] = f"Bearer {self.key}"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S, ssl=_tls(upstream)),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -102,12 +103,12 @@ class Endpoint:
         head_s, text = self._clock() - began_s, bytearray()
         try:
             async with asyncio.timeout(self.upstream.timeouts.idle_s):
-                while len(text) < MAX_ERROR_BYTES and (piece := await response.content.readany()):
+                # A key that lies across the bound is read whole, so that no part of it is left.
+                while len(text) < MAX_ERROR_BYTES + len(self.key) and (piece := await response.content.readany()):
                     text += piece
         except (TimeoutError, aiohttp.ClientError, OSError):
             pass  # the status alone says enough
-        key = self.upstream.api_key
-        said = bytes(text) if key is None else bytes(text).replace(key.reveal().encode(), b"***")
+        said = struck_from_refusal(bytes(text), self.key)
         status = response.status
         reason = "rate_limited" if status == 429 else "server_error" if status >= 500 else "refused"
         if not response.content.at_eof():
@@ -129,6 +130,7 @@ class _Reading:
         self, endpoint: Endpoint, response: aiohttp.ClientResponse, began_s: float, stop_after_bytes: int | None
     ) -> None:
         self._response = response
+        self._key = endpoint.key
         self._idle_s = endpoint.upstream.timeouts.idle_s
         self._clock = endpoint._clock  # noqa: SLF001  (a part of Endpoint)
         self._began_s = began_s
@@ -167,9 +169,9 @@ class _Reading:
                 self._head.clear()
 
     def _ended(self, reason: str, *, complete: bool) -> Reply:
-        answer: Answer | None = self._assembler.answer(complete=complete)
+        answer = self._assembler.answer(complete=complete)
         return Reply(
-            answer=answer if reason in ("", "cut") else None,
+            answer=struck_from_answer(answer, self._key) if reason in ("", "cut") else None,
             reason=reason,
             status=200,
             first_byte_s=self._first_byte_s,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from proxy.config.values import Evidence, Retention
+from proxy.config.values import Config, Evidence, Retention
 from proxy.drift.rows import Row
+from proxy.endpoint.striking import SHORTEST
 from proxy.scorer.bodies import Bodies, Keep, Kept, Limits
 from proxy.scorer.book import Book
 from proxy.scorer.redaction import Redactor
@@ -43,6 +44,7 @@ class Journal:
         self.writing_bodies = asyncio.Lock()
         self._prune_s = 0.0
         self._evidence: Evidence | None = None
+        self._keys: Sequence[str] = ()
 
     async def open(self) -> Book:
         """Open the log and take back what was folded. Raises StoreError."""
@@ -57,9 +59,9 @@ class Journal:
         assert self._store is not None
         return await asyncio.to_thread(restored, self._store)
 
-    def use(self, evidence: Evidence) -> None:
-        """Keep bodies as configured, from the next commit on."""
-        self._evidence = evidence
+    def use(self, config: Config) -> None:
+        """Keep bodies as configured, without the keys held, from the next commit on."""
+        self._evidence, self._keys = config.evidence, keys_held(config)
 
     @property
     def full(self) -> bool:
@@ -137,7 +139,9 @@ class Journal:
             if self._bodies is not None:
                 self._bodies.close()
             limits = Limits(max_bytes=evidence.size_bytes, max_age_s=evidence.age_s)
-            self._bodies = Bodies.open(self.folder, Keep(evidence.bodies), limits, Redactor(evidence.redact))
+            self._bodies = Bodies.open(
+                self.folder, Keep(evidence.bodies), limits, Redactor(evidence.redact, self._keys)
+            )
         bodies = self._bodies
         if bodies is not None:
             for each in kept:
@@ -145,6 +149,13 @@ class Journal:
             if now_s >= self._prune_s:
                 bodies.retain(now_s)
                 self._prune_s = now_s + _PRUNE_EVERY_S
+
+
+def keys_held(config: Config) -> list[str]:
+    """Of vendors and the reference, so far as they are too long to be words."""
+    upstreams = [*config.vendors, *([] if config.reference is None else [config.reference])]
+    keys = [each.api_key.reveal() for each in upstreams if each.api_key is not None]
+    return [key for key in keys if len(key) >= SHORTEST]
 
 
 def restored(store: Store) -> Book:

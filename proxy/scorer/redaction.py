@@ -41,13 +41,13 @@ _AFTER: Final = (
 
 
 class Redactor:
-    """`patterns` are regular expressions for whatever else must not be kept; the whole of a match is taken out.
-
-    Raises re.error for one that cannot be compiled.
+    """`patterns` are regular expressions for whatever else must not be kept; the whole of a match is taken out. So is
+    each of `keys`, whatever its form: those that the proxy holds. Raises re.error for what cannot be compiled.
     """
 
-    def __init__(self, patterns: Iterable[str] = ()) -> None:
-        self._whole = [re.compile(pattern, re.DOTALL) for pattern in (*_SHAPES, *patterns)]
+    def __init__(self, patterns: Iterable[str] = (), keys: Iterable[str] = ()) -> None:
+        # A key goes as a whole before a form may take a part of it.
+        self._whole = [re.compile(each, re.DOTALL) for each in (*map(re.escape, keys), *_SHAPES, *patterns)]
         self._after = [re.compile(pattern, re.DOTALL) for pattern in _AFTER]
 
     def text(self, text: str) -> str:

@@ -301,7 +301,7 @@ class Scorer:
         self._models = ModelNames(config.vendors)
         self._terms = terms_of(config)
         self._terms_due = self._book.fleet.terms != self._terms
-        self._journal.use(config.evidence)
+        self._journal.use(config)
         self._keeping.wanted = Keep(config.evidence.bodies)
         self._pairs.use(config.reference, config.mirror, keep_bodies=self._keeping.wanted is not Keep.OFF)
         self._prompts.use(None if config.reference is None else config.signals.tokenizer_file)

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
+from proxy.child.memory import forbid_core_files
 from proxy.config.values import Address
 
 BACKLOG: Final = 4096
@@ -23,11 +24,11 @@ class CannotStart(Exception):
 
 
 def raise_limits() -> None:
-    """As many descriptors as the system allows, and no core files, as memory holds credentials."""
+    """As many descriptors as the system allows, and no core files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # a system may call itself unlimited and then refuse
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_core_files()
 
 
 def listen(addresses: Sequence[Address], flag: str) -> list[socket.socket]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,6 +21,16 @@ LAST = '{"choices":[{"delta":{},"finish_reason":"stop"}]}'
 SSE = head(200, "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
 EVENT = f"data: {DELTA}\n\n".encode()
 NEVER = 3600.0
+
+
+def said(**message: Any) -> dict[str, Any]:  # noqa: ANN401  (any JSON)
+    """An answer's body."""
+    return {"id": "a", "model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+
+
+def delta(content: str) -> dict[str, Any]:
+    """An event of a stream."""
+    return {"choices": [{"delta": {"content": content}}]}
 
 
 class Case(NamedTuple):
@@ -81,6 +92,42 @@ async def test_a_key_that_a_refusal_repeats_is_struck_out() -> None:
         endpoint_to(vendor, Turned(), "sk-own") as endpoint,
     ):
         assert (await endpoint.call(BODY)).error == b'{"error":"no such key: ***"}'
+
+
+async def test_no_part_of_a_key_across_the_bound_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "MAX_ERROR_BYTES", 8)
+    refusal = [head(401, "Content-Length: 20"), b"01234sk-", 0.05, b"own567890123"]
+    async with vending(refusal) as vendor, endpoint_to(vendor, Turned(), "sk-own") as endpoint:
+        assert (await endpoint.call(BODY)).error == b"01234***"
+
+
+OWN = "sk-own-0123456789/+="
+ECHOES: dict[str, Iterable[Step]] = {
+    "json": (whole(json.dumps(said(content=f"key: {OWN}", reasoning_content=OWN)).encode()),),
+    "escaped": (whole(json.dumps(said(content=OWN)).replace("/", "\\/").encode()),),
+    "tool call": (
+        whole(json.dumps(said(tool_calls=[{"id": OWN, "function": {"name": OWN, "arguments": OWN}}])).encode()),
+    ),
+    "members": (whole(json.dumps({**said(content="OK"), "id": OWN, "model": OWN}).encode()),),
+    "one event": (stream(json.dumps(delta(OWN)), LAST),),
+    "two events": (stream(json.dumps(delta(OWN[:9])), json.dumps(delta(OWN[9:])), LAST),),
+}
+
+
+@pytest.mark.parametrize("name", ECHOES)
+async def test_a_key_that_an_answer_repeats_is_struck_out(name: str) -> None:
+    async with vending(ECHOES[name]) as vendor, endpoint_to(vendor, Turned(), OWN) as endpoint:
+        reply = await endpoint.call(BODY)
+    assert reply.answer is not None
+    assert "***" in repr(reply)
+    assert OWN[7:] not in repr(reply)
+
+
+async def test_a_word_for_a_key_is_left_in_an_answer() -> None:
+    async with vending((whole(OK),)) as vendor, endpoint_to(vendor, Turned(), "OK") as endpoint:
+        reply = await endpoint.call(BODY)
+    assert reply.answer is not None
+    assert reply.answer.content == "OK"
 
 
 async def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

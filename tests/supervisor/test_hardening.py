@@ -11,14 +11,29 @@ import pytest
 
 from proxy.supervisor.launches import SCORER, WORKER
 
+SHOWS_ITS_DUMPS = """
+import subprocess, sys
+{before}
+subprocess.run([sys.executable, "-c", '''
+import pathlib, resource
+print(*resource.getrlimit(resource.RLIMIT_CORE), int(pathlib.Path("/proc/self/coredump_filter").read_text(), 16))
+'''], check=True)
+"""
 
-def test_core_files_are_off() -> None:
-    code = (
-        "import resource, proxy.supervisor.sockets as sockets; sockets.raise_limits(); "
-        "print(*resource.getrlimit(resource.RLIMIT_CORE))"
-    )
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import proxy.supervisor.sockets as sockets; sockets.raise_limits()",
+        "import proxy.cli; proxy.cli.app = lambda: None; proxy.cli.main()",
+    ],
+    ids=["serve", "every command"],
+)
+def test_core_files_are_off(before: str) -> None:
+    """In a process that was started afterwards: neither a file nor, into a program, any memory."""
+    code = SHOWS_ITS_DUMPS.format(before=before)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "0"]
+    assert done.stdout.split() == ["0", "0", "0"]
 
 
 @pytest.mark.parametrize("command", [WORKER, SCORER], ids=["worker", "scorer"])
