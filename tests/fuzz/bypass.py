@@ -1,7 +1,7 @@
 """The bypass fuzz: `python -m tests.fuzz.bypass --requests 100000 --seed 1`.
 
-Here: generated requests through data planes on real sockets, and the judgement of everything that came out of them.
-Not here: what is generated (requests.py), what is lawful (lawful.py), who reads (readers.py). Invariants looked for:
+Here: generated requests through data planes on real sockets. Not here: what is generated (requests.py), how what came
+out is judged (judging.py), the same without sockets (inprocess.py). Invariants looked for:
 every body that reached the vendor is lawful to every reader; no byte changed that no receipt tells; what does not reach
 the vendor is refused with a 4xx in the documented shape that repeats nothing of the client's.
 """
@@ -12,93 +12,23 @@ import argparse
 import asyncio
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.bytes_kept import Unsplit, differences
-from tests.fuzz.lawful import INSTANT, Host, View, faults
-from tests.fuzz.readers import READERS, Node, Unreadable, node
-from tests.fuzz.requests import CANARY, PATHS, Request, request
-from tests.fuzz.wire import NUMBER, Answer, RawClient, RecordingVendor, clients
+from tests.fuzz.judging import HOSTS, Lane, Passage, Tally
+from tests.fuzz.lawful import Host
+from tests.fuzz.readers import Node, node
+from tests.fuzz.requests import PATHS, Request, request
+from tests.fuzz.wire import NUMBER, RawClient, RecordingVendor, clients
 from tests.proxying import configured, proxying
 
 BATCH: Final = 400
 SHOWN: Final = 10
-_EXPECTED: Final = (400, 415)
-
-HOSTS: Final[tuple[tuple[Host, str], ...]] = (
-    (Host("moonshot", ("thinking", "type")), "repair"),
-    (Host("moonshot", ("thinking", "type")), "strict"),
-    (Host("openai-compatible", None), "repair"),
-    (Host("vllm", ("chat_template_kwargs", "thinking")), "repair"),
-    (Host("alibaba", ("enable_thinking",), unasked=INSTANT), "repair"),
-    (Host("openrouter", ("reasoning", "enabled")), "strict"),
-)
-"""Vendors by profile, and how firmly the policy is enforced before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One way through a proxy: the prefix of its paths, the vendor behind it, how firmly the policy is enforced."""
-
-    prefix: str
-    host: Host
-    enforcement: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Something that must not be."""
-
-    kind: str
-    what: str
-    lane: Lane
-    request: Request
-    received: bytes
-
-    def __str__(self) -> str:
-        lane = f"{self.lane.host.name} {self.lane.enforcement} {self.lane.host.contract}"
-        return f"{self.kind}: {self.what}\n  lane {lane}\n  sent {self.request!r}\n  received {self.received[:3000]!r}"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of all requests."""
-
-    requests: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
-    codes: Counter[str] = field(default_factory=Counter)
-    edited: int = 0
-    compared: int = 0
-    unread: Counter[str] = field(default_factory=Counter)
-    found: list[Found] = field(default_factory=list)
-
-    @property
-    def forwarded(self) -> int:
-        return self.statuses[200]
-
-    def lines(self) -> Iterator[str]:
-        """The figures, one a line."""
-        yield f"requests {self.requests}"
-        yield f"forwarded {self.forwarded} (of these edited {self.edited}; bytes compared {self.compared})"
-        for status, count in sorted(self.statuses.items()):
-            if status != 200:
-                yield f"refused with {status}: {count}"
-        for code, count in self.codes.most_common():
-            yield f"  {code}: {count}"
-        for reader, count in sorted(self.unread.items()):
-            yield f"forwarded but unreadable to {reader}: {count}"
-        for kind, count in sorted(Counter(each.kind for each in self.found).items()):
-            yield f"{kind}: {count}"
-        yield f"bypasses {sum(each.kind == 'bypass' for each in self.found)} of {self.requests}"
 
 
 class Gauntlet:
@@ -133,77 +63,16 @@ class Gauntlet:
         tally.requests += 1
         tally.statuses[answer.status] += 1
 
-        def found(kind: str, what: str, received: bytes = b"") -> None:
-            tally.found.append(Found(kind, what, lane, sent, received))
-
+        passage = Passage(lane, sent, tally)
         if answer.status != 200:
             if bodies:
-                found("forwarded and refused", str(answer.status), bodies[0])
-            tally.codes[_refusal(answer, found)] += 1
+                passage.found("forwarded and refused", str(answer.status), bodies[0])
+            passage.refused(answer)
             return
         if len(bodies) != 1:
-            found("forwarded more than once", str(len(bodies)))
+            passage.found("forwarded more than once", str(len(bodies)))
             return
-        await self._judge(lane, sent, bodies[0], answer, tally, found)
-
-    async def _judge(
-        self,
-        lane: Lane,
-        sent: Request,
-        body: bytes,
-        answer: Answer,
-        tally: Tally,
-        found: Callable[[str, str, bytes], None],
-    ) -> None:
-        read = 0
-        for view in await self._views(body, tally):
-            read += 1
-            for fault in faults(view, sent.route, lane.host):
-                found("bypass", f"{view.reader} reads {fault}", body)
-        if not read:
-            found("bypass", "forwarded, and no reader makes anything of it", body)
-        actions = answer.headers.get("x-paramwall-actions", "")
-        tally.edited += bool(actions)
-        if sent.damage in ("", "bytes_changed", "content_type", "tail"):
-            try:
-                for difference in differences(sent.body, body, actions):
-                    found("changed bytes", difference, body)
-                tally.compared += 1
-            except Unsplit:
-                tally.unread["the splitter"] += 1
-
-    async def _views(self, body: bytes, tally: Tally) -> list[View]:
-        views = []
-        for reader in READERS:
-            try:
-                views.append(reader(body))
-            except Unreadable:
-                tally.unread[reader.__name__.removeprefix("read_")] += 1
-        if self._node is not None:
-            try:
-                views.append(await self._node.read(body))
-            except Unreadable:
-                tally.unread["node"] += 1
-        return views
-
-
-def _refusal(answer: Answer, found: Callable[[str, str], None]) -> str:
-    """The code of a refusal; what is wrong with its shape is found."""
-    if answer.status not in _EXPECTED:
-        found("bad refusal", f"status {answer.status}")
-    try:
-        error: Any = orjson.loads(answer.body)["error"]
-        message, kind, param, code = (error[name] for name in ("message", "type", "param", "code"))
-    except (ValueError, KeyError, TypeError):
-        found("bad refusal", f"no error object: {answer.body[:200]!r}")
-        return "no code"
-    if not (isinstance(message, str) and message and isinstance(code, str) and isinstance(param, str | None)):
-        found("bad refusal", "members of the wrong type")
-    if kind != "invalid_request_error" or answer.headers.get("x-paramwall-error-source") != "proxy":
-        found("bad refusal", "not marked as ours")
-    if CANARY.encode() in answer.body or CANARY in str(answer.headers):
-        found("bad refusal", "repeats the client's text")
-    return str(code)
+        await passage.forwarded(bodies[0], answer.headers.get("x-paramwall-actions", ""), self._node)
 
 
 @asynccontextmanager

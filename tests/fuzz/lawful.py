@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeGuard
 
 THINKING: Final = "thinking"
@@ -117,6 +118,7 @@ class View:
     members: Mapping[str, Any]
 
 
+@lru_cache(maxsize=4096)
 def lax(name: str) -> str:
     """A name as the laxest reader would match it: compatibility forms, case and everything invisible set aside."""
     kept = (c for c in unicodedata.normalize("NFKC", name).casefold() if unicodedata.category(c)[0] not in "CZ")
@@ -160,7 +162,7 @@ def faults(view: View, route: str, host: Host) -> Iterator[str]:
 def _said(members: Mapping[str, Any]) -> Iterator[str]:
     """What every switch says, wherever some host reads it."""
     for path in SWITCHES:
-        mode = _read(members, path)
+        mode = _read(members, path) if path[0] in members else None
         if mode is not None:
             yield mode
     model = members.get("model")
@@ -208,9 +210,9 @@ def _sampling_faults(members: Mapping[str, Any], mode: str, route: str, host: Ho
 
 
 def _engine_faults(members: Mapping[str, Any], route: str) -> Iterator[str]:
-    for name, neutral in NEUTRAL.items():
-        seen = members.get(name)
-        if seen is not None and not any(_same(seen, value) for value in neutral):
+    for name in members.keys() & NEUTRAL.keys():
+        seen = members[name]
+        if seen is not None and not any(_same(seen, value) for value in NEUTRAL[name]):
             yield f"{name} {seen!r}"
     for name in BUDGET:
         seen = members.get(name)

@@ -12,8 +12,9 @@ import base64
 import json
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,18 +69,19 @@ def _first_of_folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_PLAIN: Final = tuple(sorted(JUDGED - set(CONTAINERS) - {path[0] for path in SWITCHES if len(path) == 2}))
 _INNER: Final = tuple(path for path in SWITCHES if len(path) == 2)
-_database: Final = sqlite3.connect(":memory:", check_same_thread=False)
+_PLAIN: Final = JUDGED - set(CONTAINERS) - {path[0] for path in _INNER}
+_database: Final = sqlite3.connect(":memory:", check_same_thread=False, cached_statements=4096)
 
 
-def _selected(paths: Sequence[str]) -> str:
-    """One row: type and value of every path."""
-    return "SELECT " + ", ".join(f"json_type(:body, '{path}'), json_extract(:body, '{path}')" for path in paths)
+@cache
+def _selected(paths: frozenset[tuple[str, ...]]) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """The paths in order, and the query for one row: type and value of every path."""
+    order = tuple(sorted(paths))
+    spelled = (f"$.{'.'.join(path)}" for path in order)
+    return order, "SELECT " + ", ".join(f"json_type(:body, '{at}'), json_extract(:body, '{at}')" for at in spelled)
 
 
-_SCALARS: Final = _selected([f"$.{name}" for name in _PLAIN])
-_SWITCHES: Final = _selected([f"$.{'.'.join(path)}" for path in _INNER])
 _NAMES: Final = "SELECT key FROM json_each(:body)"
 _WITHIN: Final = "SELECT id, parent, key, type, atom FROM json_tree(:body, :path)"
 
@@ -90,14 +92,14 @@ def read_sqlite(body: bytes) -> View:
         given = {"body": body.decode()}
         names = tuple(str(row[0]) for row in _database.execute(_NAMES, given))
         members: dict[str, Any] = {}
-        row = _database.execute(_SCALARS, given).fetchone()
-        for at, name in enumerate(_PLAIN):
+        # Asking for what is not there takes most of the time; an escaped name may be there for one function only.
+        there = JUDGED if "\\" in "".join(names) else JUDGED.intersection(names)
+        order, query = _selected(frozenset([(name,) for name in there & _PLAIN] + [p for p in _INNER if p[0] in there]))
+        row = _database.execute(query, given).fetchone() if order else ()
+        for at, path in enumerate(order):
             if row[2 * at] is not None:
-                members[name] = _value(row[2 * at], row[2 * at + 1])
-        row = _database.execute(_SWITCHES, given).fetchone()
-        for at, (outer, inner) in enumerate(_INNER):
-            if row[2 * at] is not None:
-                members.setdefault(outer, {})[inner] = _value(row[2 * at], row[2 * at + 1])
+                holder = members if len(path) == 1 else members.setdefault(path[0], {})
+                holder[path[-1]] = _value(row[2 * at], row[2 * at + 1])
         for container in CONTAINERS:
             if container in names:
                 members[container] = _tree(given["body"], f"$.{container}")

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.bypass import Tally, drawn, fuzz, gauntlet, rolled
+from tests.fuzz.bypass import drawn, fuzz, gauntlet, rolled
+from tests.fuzz.judging import Tally
 from tests.fuzz.requests import DAMAGES, PATHS, Request, request
 from tests.source import ROOT
 
