@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from proxy.cli.terminal import refuse
+from proxy.cli.upstreams import variable_named
 from proxy.simulator import FaultSetting, Options, Simulator, parse_fault
 from proxy.simulator.faults import FAULTS
 from proxy.simulator.faults.parse import SYNTAX, UnknownFault
@@ -114,7 +115,7 @@ def _profile(name: str) -> str:
 
 def _key(name: str) -> str:
     """The key in the variable. The simulator has no Config, so the shell's own expansion reads it."""
-    reference = f"${{{name}}}"
+    reference = f"${{{variable_named(name)}}}"
     key = os.path.expandvars(reference).strip()
     if key in ("", reference):
         refuse(f"--api-key-env {name}: the variable is not set, or empty", f"start with {name}=... in front")

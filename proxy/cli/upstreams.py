@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from proxy.cli.terminal import note, refuse, refuse_problems
+from proxy.config.credentials import fits_a_header
 from proxy.config.load import ConfigError, Flags, Loaded, from_process, key_from_process
-from proxy.config.refusal import choose
+from proxy.config.refusal import Refused, choose
+from proxy.config.scalars import variable as variable_name
 from proxy.config.sources import DEFAULT_FILE
-from proxy.config.values import Config, Reference, Vendor
+from proxy.config.tree import Text
+from proxy.config.values import Config, Reference, Secret, Vendor
 
 VENDOR_KEY: Final = "PARAMWALL_VENDOR_KEY"
 """Variable with the key of a vendor that has none in the configuration."""
@@ -101,10 +104,25 @@ def _called(vendor: Vendor) -> str:
 def _with_key(vendor: Vendor, variable: str | None) -> Vendor:
     """With the key of the variable that is named, else its own, else that of VENDOR_KEY; it may need none."""
     if variable is not None:
-        key = key_from_process(variable)
+        key = _key_in(variable_named(variable))
         if key is None:
             refuse(
                 f"--api-key-env {variable}: the variable is not set, or empty", f"start with {variable}=... in front"
             )
         return replace(vendor, api_key=key)
-    return vendor if vendor.api_key is not None else replace(vendor, api_key=key_from_process(VENDOR_KEY))
+    return vendor if vendor.api_key is not None else replace(vendor, api_key=_key_in(VENDOR_KEY))
+
+
+def variable_named(said: str) -> str:
+    """What --api-key-env says, which is not repeated when it is no name: it may be the key itself."""
+    try:
+        return variable_name(Text(said))
+    except Refused as error:
+        refuse(f"--api-key-env: {error}", error.hint)
+
+
+def _key_in(variable: str) -> Secret | None:
+    key = key_from_process(variable)
+    if key is not None and not fits_a_header(key.reveal()):
+        refuse(f"{variable}: the key holds characters that no header may hold", "keep the key alone, on one line")
+    return key

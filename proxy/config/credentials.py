@@ -84,7 +84,7 @@ class Credentials:
             self.warnings.append(f"{label}: every user of this machine can read {path}; hint: chmod o-r {path}")
 
     def _checked(self, text: str, label: str, place: Place) -> Secret | None:
-        if _IN_A_HEADER.fullmatch(text):
+        if fits_a_header(text):
             return Secret(text)
         self.problems.append(
             place.problem(
@@ -92,6 +92,11 @@ class Credentials:
             )
         )
         return None
+
+
+def fits_a_header(text: str) -> bool:
+    """Whether a key is one that can be sent."""
+    return _IN_A_HEADER.fullmatch(text) is not None
 
 
 def digest(key: Secret) -> bytes:

@@ -153,9 +153,10 @@ class Journal:
 
 def keys_held(config: Config) -> list[str]:
     """Of vendors and the reference, so far as they are too long to be words."""
-    upstreams = [*config.vendors, *([] if config.reference is None else [config.reference])]
-    keys = [each.api_key.reveal() for each in upstreams if each.api_key is not None]
-    return [key for key in keys if len(key) >= SHORTEST]
+    held = [vendor.api_key for vendor in config.vendors]
+    if config.reference is not None:
+        held.append(config.reference.api_key)
+    return [text for key in held if key is not None and len(text := key.reveal()) >= SHORTEST]
 
 
 def restored(store: Store) -> Book:

@@ -96,7 +96,7 @@ async def test_a_key_that_a_refusal_repeats_is_struck_out() -> None:
 
 async def test_no_part_of_a_key_across_the_bound_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "MAX_ERROR_BYTES", 8)
-    refusal = [head(401, "Content-Length: 20"), b"01234sk-", 0.05, b"own567890123"]
+    refusal: list[Step] = [head(401, "Content-Length: 20"), b"01234sk-", 0.05, b"own567890123"]
     async with vending(refusal) as vendor, endpoint_to(vendor, Turned(), "sk-own") as endpoint:
         assert (await endpoint.call(BODY)).error == b"01234***"
 

@@ -100,7 +100,7 @@ def test_port_in_use() -> None:
         (["--speed", "nan"], "it must be more than 0"),
         (["--tool-rate", "2"], "allowed is 0 to 1"),
         (["--api-key-env", "NO_SUCH_VARIABLE"], "the variable is not set"),
-        (["--api-key-env", "NOT A NAME"], "the variable is not set"),
+        (["--api-key-env", "NOT A NAME"], "not the name of an environment variable"),
     ],
 )
 def test_refuses_with_the_remedy(arguments: list[str], said: str) -> None:
