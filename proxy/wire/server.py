@@ -39,15 +39,23 @@ LINGER_S: Final = 2.0
 
 
 class DataPlane:
-    """One worker's proxy. Make it inside a running event loop."""
+    """One worker's proxy. Make it inside a running event loop. `clock` is what deadlines and idle times are read by."""
 
-    def __init__(self, config: Config, metrics: Metrics, log: Callable[[bytes], None], tap: Tap | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics,
+        log: Callable[[bytes], None],
+        tap: Tap | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         aiohttp_hooks.verify()
+        self._clock = clock
         self._metrics = metrics
         self._write_log = log
         self._console = config.log_format == "console"
         self._admission = Admission(config.limits)
-        built = plane.build(config, metrics, time.monotonic, None)
+        built = plane.build(config, metrics, clock, None)
         self._update_limits(config)
         self._deadlines = Deadlines()
         self._pipeline = Pipeline(
@@ -55,7 +63,7 @@ class DataPlane:
             self._admission,
             self._deadlines,
             metrics,
-            Rim(time.monotonic, _request_ids(), self._log, self._fault, tap),
+            Rim(clock, _request_ids(), self._log, self._fault, tap),
         )
         self._second, self._calendar = 0, ""
         self._servers: list[asyncio.Server] = []
@@ -90,7 +98,7 @@ class DataPlane:
         change.
         """
         self._pipeline.tap = tap
-        self._pipeline.plane = plane.build(config, self._metrics, time.monotonic, self._pipeline.plane)
+        self._pipeline.plane = plane.build(config, self._metrics, self._clock, self._pipeline.plane)
         self._console = config.log_format == "console"
         self._update_limits(config)
         if self._front is not None:

@@ -1,13 +1,12 @@
-"""Request bodies: hostile ones are refused and never forwarded (tests/cases/wire/bodies.yaml); sizes, pace and
-invitation.
+"""Request bodies on the wire: sizes, pace and invitation.
 
-What bodies mean is tests/policy's; here is what becomes of them on the wire.
+Not here: what bodies mean (tests/policy) and hostile ones (tests/cases/wire/bodies.yaml). Invariant: a body arrives
+whole, or it is refused and no vendor hears of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 import pytest
@@ -16,39 +15,9 @@ from proxy.wire import body as request_body
 from tests.proxying import Proxy, configured, proxying
 from tests.wire.client import Answer, asking, post, until, wired
 from tests.wire.leaks import nothing_left, outcomes
-from tests.wire.test_requests import load
 from tests.wire.vendor import vending, whole
 
 KIB = 1024
-
-
-def bytes_of(case: dict[str, Any]) -> bytes:
-    """The body of a case."""
-    if "hex" in case:
-        return bytes.fromhex(case["hex"])
-    text: str = case["body"]
-    text = text.replace("<<300 members>>", "".join(f',"x{number}":1' for number in range(300)))
-    text = re.sub(r"<<(\d+)\*(.+?)>>", lambda found: int(found[1]) * found[2], text)
-    return text.encode()
-
-
-@pytest.mark.parametrize("case", load("bodies.yaml"))
-async def test_hostile_body(case: dict[str, Any]) -> None:
-    assert case.keys() <= {"name", "body", "hex", "code"}
-    async with vending([whole(b"{}")]) as vendor, proxying(configured(vendor.url)) as proxy:
-        async with nothing_left(proxy), wired(proxy.port) as wire:
-            wire.send(post(bytes_of(case)))
-            answer = await wire.answer()
-            assert answer.status == 400
-            error = answer.error()
-            assert error["code"] == case["code"]
-            assert len(error["message"]) < 600
-            assert not vendor.conversations
-            assert answer.value("connection") is None
-            wire.send(post(asking()))
-            assert (await wire.answer()).status == 200
-        assert outcomes(proxy) == {"rejected": 1, "ok": 1}
-        assert [line["event"] for line in proxy.lines] == ["request", "request"]
 
 
 def chunks(body: bytes, size: int = 4000) -> bytes:
