@@ -12,30 +12,19 @@ from urllib.parse import quote
 import pytest
 
 from proxy.simulator import Options, Simulator, parse_faults
+from tests.e2e.canaries import (
+    CLIENT,
+    HELD_BY_ENVIRONMENT,
+    HELD_BY_FILE,
+    KEYS,
+    PASSED,
+    UNKNOWN,
+    traces,
+)
 from tests.e2e.serving import chat, serving, write
 from tests.supervisor.running import running
 
-HELD_BY_ENVIRONMENT: Final = "sk-held-7f3a9d51c4e8b206+/=env"
-HELD_BY_FILE: Final = "sk-held-0be4416f9a27d8c3-file"
-CLIENT: Final = "sk-client-52d8e91b7c04af63"
-PASSED: Final = "sk-passed-e17c64a0938bd2f5"
-UNKNOWN: Final = "sk-unknown-9c3f5e7a1d2b8046"
-KEYS: Final = (HELD_BY_ENVIRONMENT, HELD_BY_FILE, CLIENT, PASSED, UNKNOWN)
-WINDOW: Final = 12
-"""Characters of a key that may not be found in a row."""
 DEAF: Final = "http://127.0.0.1:9/v1"
-
-
-def traces(text: str, key: str) -> list[str]:
-    """What of a key is found in `text`: whole, quoted, in base64, or a window of it."""
-    random = key.split("-", 2)[2]
-    spelled = [
-        key,
-        quote(key, safe=""),
-        *(base64.b64encode(pad + key.encode()).decode()[4:-4] for pad in (b"", b"a", b"bc")),
-    ]
-    spelled += [random[i : i + WINDOW] for i in range(len(random) - WINDOW + 1)]
-    return [form for form in spelled if form in text]
 
 
 def test_the_detector_finds_what_it_should() -> None:
@@ -43,7 +32,9 @@ def test_the_detector_finds_what_it_should() -> None:
         CLIENT,
         quote(HELD_BY_ENVIRONMENT, safe=""),
         base64.b64encode(b"x" + CLIENT.encode()).decode(),
-        CLIENT[12:26],
+        CLIENT[12:20],
+        CLIENT.encode().hex(),
+        CLIENT.upper(),
     ):
         assert any(traces(f"before {leak} after", key) for key in KEYS), leak
 

@@ -107,3 +107,10 @@ def test_time_grows_with_the_text_only(unit: str) -> None:
     started = time.process_time()
     Redactor().text(unit * (1_000_000 // len(unit)))
     assert time.process_time() - started < 5.0
+
+
+@pytest.mark.parametrize("key", ["plain/key+of=no.form", "sk-held-Zq7XbW3n/+=tail"])
+def test_keys_that_are_held_go_whatever_their_form(key: str) -> None:
+    said = f"your key is {key}, and {key}s"
+    assert Redactor(keys=[key]).text(said) == f"your key is {REDACTED}, and {REDACTED}s"
+    assert Redactor().text(said) != Redactor(keys=[key]).text(said)
