@@ -30,7 +30,7 @@ _MOST_NAME: Final = 200
 _MOST_SHOWN: Final = 24
 _REQUEST: Final = '{"model": ..., "messages": [...]}'
 
-_decode: Final = msgspec.json.Decoder().decode
+_decode_any: Final = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,14 @@ def _envelope(body: bytes) -> Envelope:
     if not all(isinstance(message, dict) and isinstance(message.get("role"), str) for message in messages):
         raise BadLine("a message is not an object with a role", '{"role": "user", "content": ...}')
     return envelope
+
+
+def _decode(value: msgspec.Raw) -> Any:  # noqa: ANN401  (any JSON value)
+    """A member's value. Raises BadLine for what is JSON by its syntax alone."""
+    try:
+        return _decode_any(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadLine("a member holds a number beyond a double, or text that is not UTF-8", "finite numbers, UTF-8") from None
 
 
 def _mode(members: Mapping[str, msgspec.Raw]) -> Mode | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from types import FrameType
 from typing import Any, Final
@@ -68,7 +69,7 @@ def hunt(target: Target, seed: int, go_on: Callable[[int], bool], *, guided: boo
         if not go_on(count):
             break
         count += 1
-        failed = failure(target, data) if edges is None else edges.watched(lambda data=data: failure(target, data))
+        failed = failure(target, data) if edges is None else edges.watched(partial(failure, target, data))
         if failed is not None:
             found.setdefault(failed.mark, failed)
         elif edges is not None and edges.new and len(kept) < _MOST_KEPT:

@@ -11,7 +11,18 @@ from random import Random
 from typing import Final
 
 _BYTES: Final = (b"\x00", b"\r", b"\n", b"\r\n", b" ", b"\t", b"\xff", b"\x80", b"\xef\xbb\xbf", b"\xf0\x9f\x98\x80")
-_NUMBERS: Final = (b"0", b"-1", b"1", b"00", b"+1", b"255", b"65536", b"9007199254740993", b"1e999", b"ffffffffffffffff")
+_NUMBERS: Final = (
+    b"0",
+    b"-1",
+    b"1",
+    b"00",
+    b"+1",
+    b"255",
+    b"65536",
+    b"9007199254740993",
+    b"1e999",
+    b"ffffffffffffffff",
+)
 _NUMBER: Final = re.compile(rb"[0-9]+")
 
 

@@ -38,6 +38,15 @@ WORDS = (
     *(b"data: ", b"\n\n", b"[DONE]", b'"choices":[', b'{"delta":{', b'"content":"', b'"reasoning_content":"', b"null"),
     *(b'"tool_calls":[{"index":0,"id":"f:0","function":{"name":"f","arguments":"{"}}]', b'"index":1', b'"index":null'),
     *(b'"finish_reason":"stop"', b'"usage":{"prompt_tokens":9}', b'"logprobs":{"content":[{"logprob":-0.1}]}', b"]}"),
-    *(b'"error":{"message":"x"}', b"\\u0000", b"\\ud83d\\ude00", b"\\", b'"', b"event: error\n", b'"message":{', b": x\n"),
+    *(
+        b'"error":{"message":"x"}',
+        b"\\u0000",
+        b"\\ud83d\\ude00",
+        b"\\",
+        b'"',
+        b"event: error\n",
+        b'"message":{',
+        b": x\n",
+    ),
 )
 TARGET = Target("assembly", check, WORDS)

@@ -10,7 +10,7 @@ from proxy.config.load import ConfigError
 from tests.config.loading import loaded
 from tests.fuzz.target import Target
 
-_SECRET = "sk-canary-0123456789abcdef"  # noqa: S105  (found nowhere but here)
+_SECRET = "sk-canary-0123456789abcdef"
 _ENVIRON = {"KEY": _SECRET, "OTHER_KEY": _SECRET + "x"}
 
 
@@ -28,8 +28,28 @@ def check(data: bytes) -> None:
 
 WORDS = (
     *(b"version: 1\n", b"vendors:\n", b"  a:\n", b"    url: https://127.0.0.1/v1\n", b"    api_key_env: KEY\n"),
-    *(b"    profile: moonshot\n", b"clients:\n", b"limits:\n", b"timeouts:\n", b"policy: kimi-k2.6\n", b"enforcement: "),
-    *(b"credentials: pass", b"${KEY}", b"1s", b"-1", b"10MiB", b"null", b"[]", b"{}", b"http://", b"@", b"[::1]", b"%00"),
+    *(
+        b"    profile: moonshot\n",
+        b"clients:\n",
+        b"limits:\n",
+        b"timeouts:\n",
+        b"policy: kimi-k2.6\n",
+        b"enforcement: ",
+    ),
+    *(
+        b"credentials: pass",
+        b"${KEY}",
+        b"1s",
+        b"-1",
+        b"10MiB",
+        b"null",
+        b"[]",
+        b"{}",
+        b"http://",
+        b"@",
+        b"[::1]",
+        b"%00",
+    ),
     *(b"\xf0\x9f\x98\x80", b"scoring:\n", b"listen: ", b"admin: ", b"0.0.0.0:99999", b"1e400", b"true", b"? ", b"- "),
 )
 TARGET = Target("config", check, WORDS, longest=2000)

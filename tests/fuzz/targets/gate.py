@@ -64,7 +64,33 @@ def make(draw: Random) -> bytes:
 
 WORDS = (
     *(b'"temperature":', b'"top_p":0.95', b'"model":"kimi-k2.6"', b'"thinking":{"type":"disabled"}', b'"extra_body":{'),
-    *(b'"enable_thinking":false', b'"n":1', b"null", b"1.0", b"0.6", b"1e0", b"NaN", b"\\u0000", b"\\ud800", b"\\", b'"'),
-    *(b"{", b"}", b"[", b"]", b",", b":", b": ", b"{}", b'"":', b"\xe2\x80\x8b", b"\xc5\xbf", b"\xe2\x84\xaa", b"\\u0074"),
+    *(
+        b'"enable_thinking":false',
+        b'"n":1',
+        b"null",
+        b"1.0",
+        b"0.6",
+        b"1e0",
+        b"NaN",
+        b"\\u0000",
+        b"\\ud800",
+        b"\\",
+        b'"',
+    ),
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b": ",
+        b"{}",
+        b'"":',
+        b"\xe2\x80\x8b",
+        b"\xc5\xbf",
+        b"\xe2\x84\xaa",
+        b"\\u0074",
+    ),
 )
 TARGET = Target("gate", check, WORDS, make)

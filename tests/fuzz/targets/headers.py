@@ -93,6 +93,12 @@ WORDS = (
     *(b"Transfer-Encoding: chunked", b"TE: trailers", b"Upgrade: h2c", b"Keep-Alive: timeout=5", b"Host: canary:80"),
     *(b"close", b"keep-alive", b", ", b"\n", b"x-paramwall-mirror: off", b"Proxy-Authorization: canary", b"Via: 1.1 a"),
     *(b"Set-Cookie: a=b", b"Accept-Encoding: gzip", b"Content-Type: application/json", b"X-Forwarded-For: 1.2.3.4"),
-    *(b"X-Authorization: canary", b"Connection: authorization, x-a, \t accept-encoding", b"x-a: canary\xff", b"_", b"-"),
+    *(
+        b"X-Authorization: canary",
+        b"Connection: authorization, x-a, \t accept-encoding",
+        b"x-a: canary\xff",
+        b"_",
+        b"-",
+    ),
 )
 TARGET = Target("headers", check, WORDS)

@@ -60,7 +60,29 @@ def _check_told(error: DocumentError) -> None:
 WORDS = (
     *(b"version: 1\n", b"name: ", b"models: ", b"- kind: ", b"  ", b"\n", b": ", b"- ", b"[]", b"{}", b"null", b"true"),
     *(b"clauses:\n", b"mode: {default: thinking}", b"enforcement: strict\n", b"contract: range", b"routes: [chat]"),
-    *(b"{thinking: 1.0, instant: 0.6}", b"1e400", b"-0", b".inf", b"!!float", b"&a", b"*a", b"<<: ", b"|\n", b'"\\x00"'),
-    *(b"member: ", b"members: ", b"value: ", b"absent: fill", b"absent: leave", b"source: x", b"id: a", b"[", b"{", b"'"),
+    *(
+        b"{thinking: 1.0, instant: 0.6}",
+        b"1e400",
+        b"-0",
+        b".inf",
+        b"!!float",
+        b"&a",
+        b"*a",
+        b"<<: ",
+        b"|\n",
+        b'"\\x00"',
+    ),
+    *(
+        b"member: ",
+        b"members: ",
+        b"value: ",
+        b"absent: fill",
+        b"absent: leave",
+        b"source: x",
+        b"id: a",
+        b"[",
+        b"{",
+        b"'",
+    ),
 )
 TARGET = Target("policy", check, WORDS, longest=3000)

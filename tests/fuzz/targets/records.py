@@ -24,6 +24,19 @@ def check(data: bytes) -> None:
 WORDS = (
     *(b'"format":"paramwall-record/1"', b'"body":{', b'"messages":[]', b'"model":"kimi-k2.6"', b'"custom_id":"a"'),
     *(b'"expected":', b'"scorer":"exact"', b'"mode":"instant"', b'"task":""', b'"id":""', b'"url":"/v1/completions"'),
-    *(b'"method":"POST"', b"{", b"}", b",", b":", b'"', b"null", b"1e400", b"\\ud800", b"[" * 1100, b'"at_s":-1', b"NaN"),
+    *(
+        b'"method":"POST"',
+        b"{",
+        b"}",
+        b",",
+        b":",
+        b'"',
+        b"null",
+        b"1e400",
+        b"\\ud800",
+        b"[" * 1100,
+        b'"at_s":-1',
+        b"NaN",
+    ),
 )
 TARGET = Target("records", check, WORDS)

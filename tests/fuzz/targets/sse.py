@@ -55,4 +55,6 @@ def _read(text: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
             identity = value
 
 
-TARGET = Target("sse", check, (b"data: ", b"data:", b"event: ", b"id:", b": ", b"\n\n", b"\r\r", b"\r\n\r\n", b"[DONE]"))
+TARGET = Target(
+    "sse", check, (b"data: ", b"data:", b"event: ", b"id:", b": ", b"\n\n", b"\r\r", b"\r\n\r\n", b"[DONE]")
+)
