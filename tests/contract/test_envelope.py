@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from proxy.contract.envelope import (
     MAX_MEMBERS,
     MAX_NAME_CHARACTERS,
+    MAX_NUMBER_CHARACTERS,
     MAX_STRICT_BYTES,
     Envelope,
     MalformedBody,
     changes,
     fold,
+    fold_short,
+    folds_to_known,
     members_of,
     strict,
     twin,
@@ -194,7 +197,7 @@ def test_any_layout_leaves_as_the_same_value(value: dict[str, object], indent: i
 
 @given(objects, st.sampled_from([None, 1]), st.booleans())
 def test_a_span_holds_the_raw_value(value: dict[str, object], indent: int | None, ascii_only: bool) -> None:
-    value |= {"long": "x" * 5000, "last": 1}
+    value |= {"long": "x" * 40_000, "between": 1, "longer": "y" * 50_000, "last": 1}
     body = json.dumps(value, separators=(",", ":"), indent=indent, ensure_ascii=ascii_only).encode()
     envelope = Envelope.parse(body)
     for name, raw in envelope.members.items():
@@ -338,3 +341,162 @@ def test_nothing_of_the_client_is_echoed() -> None:
         with pytest.raises(MalformedBody) as caught:
             Envelope.parse(body)
         assert "SECRET" not in f"{caught.value} {caught.value.hint} {caught.value.param}"
+
+
+@pytest.mark.parametrize("long", ["first", "middle", "last"])
+@pytest.mark.parametrize("size", [32_765, 32_766, 32_767])
+def test_a_long_value_is_found_in_the_body_itself(long: str, size: int) -> None:
+    """From 32 KiB on a value is not copied; the body that is looked into is the client's."""
+    values = {name: f'"{"x" * (size if name == long else 1)}"' for name in ("first", "middle", "last")}
+    body = ("{" + ",".join(f'"{name}":{raw}' for name, raw in values.items()) + "}").encode()
+    envelope = Envelope.parse(body)
+    text, start, end = envelope.span(long)
+    assert text[start:end].decode() == values[long]
+    assert (text is body) is (size >= 32_766)
+    text, start, end = envelope.span("middle")
+    assert text[start:end].decode() == values["middle"]
+
+
+@pytest.mark.parametrize("body", [b'{"a": "%b"}', b'{"a":"%b" }', b'{"\\u0061":"%b"}', b' {"a":"%b"}', b'{"a":"%b"}\n'])
+def test_a_body_that_is_not_compact_is_not_looked_into(body: bytes) -> None:
+    body %= b"x" * 40_000
+    text, start, end = Envelope.parse(body).span("a")
+    assert (text, start, end) == (b'"%b"' % (b"x" * 40_000), 0, 40_002)
+
+
+TOLD: list[tuple[bytes, str, str]] = [
+    (b"", "the body is empty", "send one JSON object"),
+    (b"[]", "the body is JSON but not an object", "send one JSON object"),
+    (b'{"a":' * 2000, "the body is nested too deeply", "nest fewer than 900 levels"),
+    (b"\xef\xbb\xbf{}", "the body starts with a byte order mark", "send UTF-8 without one"),
+    (b"\xff\xfe{}", "the body starts with a byte order mark", "send UTF-8 without one"),
+    (b"\xfe\xff{}", "the body starts with a byte order mark", "send UTF-8 without one"),
+    (b'{"a":"\xff"}', "the body is not UTF-8 at byte 6", "encode the body as UTF-8"),
+    (b"\x00\x00\x00{", "the body looks like UTF-16 or UTF-32", "encode the body as UTF-8"),
+    (b"{\x00\x00\x00", "the body looks like UTF-16 or UTF-32", "encode the body as UTF-8"),
+    (b'{"a\x00', "the body looks like UTF-16 or UTF-32", "encode the body as UTF-8"),
+    (
+        b'{"a\x00":1}',
+        "the body looks like UTF-16 or UTF-32",
+        "encode the body as UTF-8",
+    ),
+    (
+        b'{"ab\x00":1}',
+        "the body is not JSON: invalid character (byte 4)",
+        "send one JSON object (RFC 8259; no NaN, no lone surrogates)",
+    ),
+    (
+        b'{"\\udc00":1}',
+        "the body is not JSON: invalid utf-16 surrogate pair (byte 8)",
+        "send one JSON object (RFC 8259; no NaN, no lone surrogates)",
+    ),
+    (b'{"a":1,"b":2,"a":1}', "member number 3 of the body repeats an earlier name", "send each member once"),
+    (b'{"a":1, "b":2,"b":1}', "member number 3 of the body repeats an earlier name", "send each member once"),
+    (
+        json.dumps(dict.fromkeys(map(str, range(MAX_MEMBERS + 3)))).encode(),
+        "the body has 259 members",
+        "send at most 256",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "seen", "hint"), TOLD)
+def test_what_a_client_is_told(body: bytes, seen: str, hint: str) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        Envelope.parse(body)
+    assert (str(caught.value), caught.value.hint, caught.value.param) == (seen, hint, None)
+
+
+TOLD_OF_A_MEMBER: list[tuple[bytes, str, str, str]] = [
+    (b'{"a":1,"a":1}', "member-repeated", "m repeats a member", "send each member once"),
+    (
+        b"9" * (MAX_NUMBER_CHARACTERS + 1),
+        "number-out-of-range",
+        "m holds a number of more than 64 characters",
+        "send a finite number of usual length",
+    ),
+    (
+        b"1e301",
+        "number-out-of-range",
+        "m holds a number outside the range of a double",
+        "send a finite number of usual length",
+    ),
+    (b'"' * 65_537, "value-too-large", "m is 65537 bytes long", "send at most 65536"),
+    (b"[" * 2000 + b"]" * 2000, "body-too-deep", "m is nested too deeply", "nest fewer than 900 levels"),
+]
+
+
+@pytest.mark.parametrize(("raw", "code", "seen", "hint"), TOLD_OF_A_MEMBER)
+def test_what_a_client_is_told_of_a_member(raw: bytes, code: str, seen: str, hint: str) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        strict(raw, "m")
+    assert (caught.value.code, str(caught.value), caught.value.hint) == (code, seen, hint)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"9" * MAX_NUMBER_CHARACTERS,
+        b"1e300",
+        b"-9.9e300",
+        b"1e-300",
+        b'"' + b"x" * (MAX_STRICT_BYTES - 2) + b'"',
+        b"[" + b"9" * MAX_NUMBER_CHARACTERS + b"]",
+    ],
+)
+def test_the_largest_that_is_read(raw: bytes) -> None:
+    assert strict(raw, "m") == json.loads(raw, parse_int=Decimal, parse_float=Decimal)
+
+
+@pytest.mark.parametrize("at", [5, 65_535, 65_536, 65_537, 131_071, 131_072])
+@pytest.mark.parametrize("text", ["é", "€", "\U0001f600"])
+def test_a_character_on_the_seam_of_two_pieces_is_read(at: int, text: str) -> None:
+    raw = b'"' + b"x" * (at - 6) + text.encode() + b'y"'
+    assert bytes(Envelope.parse(b'{"a":' + raw + b"}").members["a"]) == raw
+
+
+@pytest.mark.parametrize("at", [6, 65_534, 65_535, 65_536, 65_537, 131_072])
+@pytest.mark.parametrize("broken", [b"\xff", b"\xe2\x82", b"\xf0\x9f\x98"])
+def test_the_place_of_a_broken_character_is_named(at: int, broken: bytes) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        Envelope.parse(b'{"a":"' + b"x" * (at - 6) + broken + b'x"}')
+    assert str(caught.value) == f"the body is not UTF-8 at byte {at}"
+
+
+@pytest.mark.parametrize("broken", [b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"])
+@pytest.mark.parametrize("length", [10, 65_535, 65_536, 65_537])
+def test_a_body_that_ends_within_a_character_is_not_utf8(broken: bytes, length: int) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        Envelope.parse(b"x" * (length - len(broken)) + broken)
+    assert str(caught.value) == f"the body is not UTF-8 at byte {length - len(broken)}"
+
+
+def test_a_name_that_folds_to_a_known_one_is_told_where_it_stands() -> None:
+    error = folds_to_known("seed")
+    assert (error.code, error.param) == ("member-folds-to-known", "seed")
+    assert str(error) == "a member of the body is spelled almost like seed, and some readers would take it for that"
+    assert error.hint == "spell it seed, in plain lower-case ASCII, or leave it out"
+    error = folds_to_known("seed", "extra")
+    assert error.param == "extra.seed"
+    assert str(error) == "a member of extra is spelled almost like seed, and some readers would take it for that"
+
+
+def test_a_name_too_long_is_told_its_length() -> None:
+    with pytest.raises(MalformedBody) as caught:
+        twin("x" * 257, {})
+    assert (str(caught.value), caught.value.hint, caught.value.param) == (
+        "a member's name is 257 characters long",
+        "use names of at most 256 characters",
+        None,
+    )
+
+
+def test_the_bounds_are_those_that_are_documented() -> None:
+    assert (MAX_MEMBERS, MAX_STRICT_BYTES, MAX_NUMBER_CHARACTERS, MAX_NAME_CHARACTERS) == (256, 65_536, 64, 256)
+    assert fold_short.cache_parameters() == {"maxsize": 1024, "typed": False}
+
+
+def test_an_edit_may_replace_and_drop_at_once() -> None:
+    assert Envelope.parse(b'{"a":1,"b":2,"c":3}').encode(changes({"b": None, "c": b"4", "d": b"5"})) == (
+        b'{"a":1,"c":4,"d":5}'
+    )

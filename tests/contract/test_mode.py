@@ -172,3 +172,24 @@ def test_keeping_earlier_reasoning_says_nothing_about_the_mode(path: Path, value
 @pytest.mark.parametrize("body", ['{"thinking":{"keep":null}}', '{"chat_template_kwargs":{"preserve_thinking":false}}'])
 def test_not_keeping(body: str) -> None:
     assert not _read(body).keep
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ('{"thinking":{"\\u0074ype":"disabled"}}', "thinking.type"),
+        ('{"chat_template_kwargs":{"a":"\\n","enable_thin\\u006bing" :true}}', "chat_template_kwargs.enable_thinking"),
+        ('{"thinking":{"Type":"disabled"}}', "thinking.type"),
+    ],
+)
+def test_a_switch_inside_an_object_is_spelled_plainly(body: str, param: str) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        _read(body)
+    assert (caught.value.code, caught.value.param) == ("member-folds-to-known", param)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"thinking":{"type":"\\u0064isabled"}}', '{"thinking":{"type":"disabled","\\u0061":"type"}}']
+)
+def test_other_escapes_inside_an_object_are_lawful(body: str) -> None:
+    assert _read(body).mode is Mode.INSTANT

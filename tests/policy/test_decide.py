@@ -1,0 +1,204 @@
+"""The fold from findings to a verdict, what is remembered of it, and the plan and the decision around it.
+
+Here: what the golden cases (test_cases.py) cannot say: memory, order, counts, a plan that crosses to another process.
+Not here: single clauses (test_clauses.py). Invariant: a plan is compiled anew where memory is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from proxy.contract.envelope import MalformedBody
+from proxy.contract.mode import Mode
+from proxy.contract.profile import NO_TRANSLATION
+from proxy.policy.decide import compile_plan
+from proxy.policy.decision import MAX_ACTIONS_BYTES, concluded
+from proxy.policy.plan import Plan
+from proxy.policy.verdict import Allow, Enforcement, Finding, Reject, Rewrite, Route
+from tests.policy.shipped import OTHERS, POLICIES, PROFILES, judged, plan
+
+
+def fresh(policy: str = "kimi-k2.6", firmly: Enforcement | None = None) -> Plan:
+    return compile_plan((POLICIES | OTHERS)[policy], PROFILES["openai-compatible"], firmly)
+
+
+def remembered(compiled: Plan) -> int:
+    return len(compiled.memory[Route.CHAT])
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ('{"model":"kimi-k2.6","messages":[]}', 1),
+        ("{}", 0),
+        ('{"n":1,' + ",".join(f'"x{i}":1' for i in range(31)) + "}", 1),
+        ('{"n":1,' + ",".join(f'"x{i}":1' for i in range(32)) + "}", 0),
+        ('{"user":"' + "u" * 5000 + '"}', 1),
+        ('{"zz":"' + "u" * 1022 + '"}', 1),
+        ('{"zz":"' + "u" * 1023 + '"}', 0),
+    ],
+)
+def test_what_is_worth_remembering(body: str, kept: int) -> None:
+    compiled = fresh()
+    first = judged(body.encode(), compiled)
+    assert remembered(compiled) == kept
+    assert judged(body.encode(), compiled) == first
+    assert remembered(compiled) == kept
+
+
+def test_a_full_memory_starts_anew() -> None:
+    compiled = fresh()
+    for number in range(256):
+        judged(b'{"n":%d}' % number, compiled)
+    assert remembered(compiled) == 256
+    judged(b'{"n":1}', compiled)
+    assert remembered(compiled) == 256
+    judged(b'{"n":1000}', compiled)
+    assert remembered(compiled) == 1
+    assert isinstance(judged(b'{"n":1000}', compiled).verdict, Rewrite | Reject)
+
+
+def test_a_remembered_request_is_judged_by_its_own_messages() -> None:
+    compiled = fresh()
+    lacking = b'{"messages":[{"role":"assistant","tool_calls":[{"id":"functions.f:0"}]}]}'
+    for _ in range(2):
+        assert isinstance(judged(b'{"messages":[]}', compiled).verdict, Allow | Rewrite)
+        found = judged(lacking, compiled)
+        assert isinstance(found.verdict, Rewrite)
+        assert [finding.clause for finding in found.findings][-1] == "reasoning-missing-in-history"
+
+
+def test_names_do_not_stand_for_values() -> None:
+    """What is remembered tells `{"a":"b"}` from a request with a member more."""
+    compiled = fresh()
+    bodies = [
+        b'{"n":1}',
+        b'{"n":2}',
+        b'{"n":1,"temperature":0.3}',
+        b'{"temperature":0.3,"n":1}',
+        b'{"temperature":1,"n":0.3}',
+    ]
+    apart = [judged(body, fresh()) for body in bodies]
+    assert [judged(body, compiled) for body in bodies * 2] == apart * 2
+
+
+@pytest.mark.parametrize("members", ['"n":2,"temperature":"hot"', '"temperature":"hot","n":2'])
+def test_the_first_fault_is_the_same_in_any_order(members: str) -> None:
+    verdict = judged(b"{%b}" % members.encode(), fresh(firmly=Enforcement.STRICT)).verdict
+    assert isinstance(verdict, Reject)
+    assert [finding.member for finding in verdict.findings] == ["temperature", "n"]
+
+
+@pytest.mark.parametrize(
+    ("model", "covered"),
+    [
+        ('"kimi-k2.6"', True), ('"KIMI-K2.6"', True), ('"moonshotai/kimi-k2.6"', True), ('"kimi-k2.6:free"', True),
+        ('"kimi-k2.6@preset/x:free#2"', True), ('"kimi-k2.6#deployment"', True), ("null", True),
+        ('"gpt-4"', False), ('"gpt-4:kimi-k2.6"', False), ('""', False),
+        ('":free"', False), ('"' + "x" * 256 + '"', False),
+    ],
+)  # fmt: skip
+def test_a_policy_applies_to_its_model(model: str, covered: bool) -> None:
+    assert judged(b'{"model":%b}' % model.encode(), fresh()).applies is covered
+
+
+@pytest.mark.parametrize("model", ["5", "true", "{}", "[]", '"' + "x" * 257 + '"'])
+def test_a_model_is_a_name(model: str) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        judged(b'{"model":%b}' % model.encode(), fresh())
+    error = caught.value
+    assert (error.code, error.param) == ("model-not-a-name", "model")
+    assert (str(error), error.hint) == (
+        "model is not a string of at most 256 characters", "send model as the name of one model",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Temperature", "MODEL", "thinKing"])
+def test_a_twin_is_refused_whatever_the_model(name: str) -> None:
+    for model in ("kimi-k2.6", "gpt-4"):
+        with pytest.raises(MalformedBody) as caught:
+            judged(b'{"model":"%b","unheard_of":1,"%b":1}' % (model.encode(), name.encode()), fresh())
+        assert (caught.value.code, caught.value.param) == ("member-folds-to-known", name.lower())
+
+
+@pytest.mark.parametrize("firmly", [Enforcement.STRICT, Enforcement.OBSERVE, Enforcement.REPAIR])
+def test_another_model(firmly: Enforcement) -> None:
+    found = judged(b'{"model":"gpt-4","temperature":9}', fresh(firmly=firmly))
+    told = Finding(
+        "model-not-covered",
+        "model",
+        "invalid model: policy kimi-k2.6 does not cover it",
+        "another model",
+        "kimi-k2.6",
+        "send model as kimi-k2.6, or a name the policy lists; `other_models: pass` forwards every model",
+        None,
+        "model=?->refused",
+    )
+    assert found.verdict == (Reject((told,)) if firmly is Enforcement.STRICT else Allow())
+    assert (found.mode, found.applies, found.changes, found.actions) == (Mode.THINKING, False, {}, "")
+    assert found.translation == NO_TRANSLATION
+
+
+def test_a_plan_crosses_to_another_process() -> None:
+    compiled = plan("kimi-k2.6", "openai-compatible", "strict")
+    other = pickle.loads(pickle.dumps(compiled))
+    assert other is not compiled
+    assert (other.label, other.enforcement, other.counts) == (compiled.label, compiled.enforcement, compiled.counts)
+    body = b'{"temperature":0.3}'
+    assert judged(body, other) == judged(body, compiled)
+
+
+def finding(member: str, receipt: str, *, fills: bool = False, edits: dict[str, bytes | None] | None = None) -> Finding:
+    return Finding("c", member, "m", "s", "a", "h", edits or {member: b"1"}, receipt, fills=fills)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "joined"),
+    [
+        (["a", "b"], "a;b"),
+        (["x" * 1023, "y" * 1024], "x" * 1023 + ";" + "y" * 1024),
+        (["x" * 1023, "y" * 1025], "x" * 1023 + ";+1 more"),
+        (["x" * 2049, "y"], "+2 more"),
+        (["x" * 900, "y" * 900, "z" * 900, "z"], f"{'x' * 900};{'y' * 900};+2 more"),
+        (["x" * 2031, "y" * 20], "x" * 2031 + ";+1 more"),
+        (["x" * 2032, "y" * 20], "+2 more"),
+        (["x" * 1000, "y" * 1030, "z" * 30], f"{'x' * 1000};{'y' * 1030};+1 more"),
+        (["x" * 1000, "y" * 1031, "z" * 30], f"{'x' * 1000};+2 more"),
+    ],
+)
+def test_a_receipt_fits_into_a_header(receipts: list[str], joined: str) -> None:
+    findings = tuple(finding("n", receipt) for receipt in receipts)
+    made = concluded((), Rewrite({"n": b"1"}, findings), Mode.INSTANT, NO_TRANSLATION, applies=True)
+    assert made.actions == joined
+    assert len(made.actions) <= MAX_ACTIONS_BYTES == 2048
+    assert made.findings == findings
+
+
+def test_what_is_counted() -> None:
+    seen = (finding("n", "r"), finding("m[3].x", "r"), finding("sk-secret", "r"))
+    dropped = finding("d.e", "r", edits={"d": None})
+    rewrite = Rewrite({}, (finding("n", "r", fills=True), dropped, finding("m", "r")), seen)
+    made = concluded(("n", "m", "d"), rewrite, Mode.THINKING, NO_TRANSLATION, applies=True)
+    assert made.counts == (
+        ("c", "observe", "n"), ("c", "observe", "m"), ("c", "observe", "other"),
+        ("c", "fill", "n"), ("c", "drop", "d"), ("c", "rewrite", "m"),
+    )  # fmt: skip
+    assert made.observed == ("c", "c", "c")
+    refused = concluded(("n",), Reject((finding("n", "r"),)), Mode.THINKING, NO_TRANSLATION, applies=True)
+    assert (refused.counts, refused.actions, refused.findings) == ((("c", "reject", "n"),), "", (finding("n", "r"),))
+    allowed = concluded((), Allow(seen[:1]), Mode.THINKING, NO_TRANSLATION, applies=True)
+    assert (allowed.findings, allowed.observed, allowed.counts) == ((), ("c",), (("c", "observe", "other"),))
+
+
+def test_a_switch_is_spelled_as_the_vendor_does_on_chat_alone() -> None:
+    body = json.dumps({"thinking": {"type": "disabled"}}).encode()
+    for firmly, route, translated in (
+        ("repair", Route.CHAT, True), ("strict", Route.CHAT, True),
+        ("observe", Route.CHAT, False), ("repair", Route.RESPONSES, False),
+    ):  # fmt: skip
+        compiled = plan("kimi-k2.6", "vllm", firmly)
+        assert bool(judged(body, compiled, route).translation.receipt) is translated
+    assert not judged(b'{"thinking":{"type":"disabled"},"tool_choice":5,"n":"x"}', plan("kimi-k2.6", "vllm")).changes
