@@ -53,8 +53,9 @@ class Request:
         version = message.version
         self.http_1_1 = version is HttpVersion11 or version == HttpVersion11
         self.http_1_0 = not self.http_1_1 and version == HttpVersion10
-        # After an upgrade that is not taken up, aiohttp's parser reads no further request.
-        self.keep_alive = not (message.should_close or message.upgrade) and self.http_1_1
+        # After an upgrade that is not taken up, aiohttp's parser reads no further request. After chunks it would give
+        # the last trailer to the next request, as a field of its head, whoever sent that.
+        self.keep_alive = not (message.should_close or message.upgrade or message.chunked) and self.http_1_1
 
     def take_body(self) -> bytes | None:
         """The body if it is here already, all of it in one piece, as most are; None: read `content`."""

@@ -192,12 +192,16 @@ VERBS: Final[Mapping[str, Callable[[object], Said]]] = {
     "client leaves": _nothing,
     "client closes": _nothing,
     "client half-closes": _nothing,
+    "vendor reads only": _number,
+    "vendor reads on": _nothing,
+    "vendor hears": _nothing,
     "vendor receives": _request,
     "vendor sends": as_bytes,
     "vendor closes": _nothing,
     "vendor resets": _nothing,
     "vendor connection": _fate("kept", "closed"),
     "proxy has in flight": _number,
+    "proxy hears": _nothing,
     "time passes": _number,
 }
 """What can happen, and how what is said with it is read. `client 2`, `vendor 2`: the second connection. CONTRIBUTING.md

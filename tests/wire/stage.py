@@ -39,24 +39,28 @@ class Clock:
 
 
 class Reading:
-    """A client's connection, and the answer it is in the middle of."""
+    """A client's connection, and the answer it is in the middle of. `left`: bytes its length still promises."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.answer: Answer | None = None
         self.decoded = b""
+        self.left: int | None = None
         self.over = False
 
     async def head(self) -> Answer:
         """The next head, interim or not."""
-        self.answer, self.decoded, self.over = await self.wire.head_only(), b"", False
-        return self.answer
+        answer = self.answer = await self.wire.head_only()
+        length = answer.value("content-length")
+        self.decoded, self.left = b"", None if length is None else int(length)
+        self.over = self.left == 0
+        return answer
 
     async def body(self, size: int) -> bytes:
         """So many bytes of body, without their framing."""
         while len(self.decoded) < size:
-            self.decoded += await self._piece()
             assert not self.over, f"the body ended after {self.decoded!r}"
+            self.decoded += await self._piece()
         taken, self.decoded = self.decoded[:size], self.decoded[size:]
         return taken
 
@@ -82,9 +86,13 @@ class Reading:
             assert await reader.readexactly(2) == b"\r\n"
             self.over = not size
             return piece
-        piece = await reader.read(1)
-        self.over = not piece
-        return piece
+        if self.left is None:
+            piece = await reader.read(1)
+            self.over = not piece
+            return piece
+        self.left -= 1
+        self.over = not self.left
+        return await reader.readexactly(1)
 
 
 class Stage:
@@ -126,8 +134,12 @@ class Stage:
         match step.verb:
             case "time passes":
                 self._let_pass(said)
+            case "vendor reads only":
+                self.vendor.reads = said
             case "proxy has in flight":
                 await until(lambda: self.proxy.plane.in_flight() == said)
+            case "proxy hears":
+                await until(self._hears)
             case verb if verb.startswith("client "):
                 await self._client_step(verb.removeprefix("client "), step.number, said)
             case verb:
@@ -138,6 +150,11 @@ class Stage:
         self.proxy.plane._deadlines.sweep()
         for lane in self.proxy.plane._pipeline.plane.lanes.values():
             lane.pool.sweep()
+
+    def _hears(self) -> bool:
+        """Whether a first byte of every answer under way is there."""
+        relays = [getattr(one, "_relay", None) for one in self.proxy.plane._deadlines.active]
+        return bool(relays) and all(relay is not None and relay.first_byte_at is not None for relay in relays)
 
     # The clients
 
@@ -209,6 +226,7 @@ class Stage:
         await self._ask(client.wire)
 
     async def _ask(self, wire: Wire) -> Asked:
+        self.vendor.reads = float("inf")
         wire.send(_KEPT, b"\r\nHost: proxy.test\r\n\r\n")
         answer = await wire.answer()
         assert (answer.status, answer.body) == (200, b"{}")
@@ -233,6 +251,11 @@ class Stage:
                 self._check_request(await self._next_request(number, conversation), said)
             case "sends":
                 await self._send(conversation.transport, said)
+            case "reads on":
+                self.vendor.reads = float("inf")
+                conversation.transport.resume_reading()
+            case "hears":
+                await until(lambda: conversation.received)
             case "closes":
                 conversation.end(End.CLOSE)
             case "resets":
