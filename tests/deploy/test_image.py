@@ -41,7 +41,7 @@ def copied() -> set[str]:
 def test_what_the_wheel_needs_is_in_the_image_and_nothing_else() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     needed = {Path(each).parts[0] for each in (*wheel["packages"], *wheel["force-include"])}
-    assert needed | {"pyproject.toml", "README.md", "LICENSE", "constraints.txt"} <= copied()
+    assert needed | {"pyproject.toml", "README.md", "LICENSE", "deploy/requirements.lock"} <= copied()
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     assert {line[1:] for line in lines if line.startswith("!")} == copied()
