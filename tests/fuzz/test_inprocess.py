@@ -52,3 +52,11 @@ async def test_by_hand() -> None:
     out, err = await process.communicate()
     assert process.returncode == 0, out + err
     assert b"bypasses 0 of 300" in out.splitlines()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("needs_node")
+async def test_nothing_gets_by_in_a_million() -> None:
+    tally = await fuzz(1_000_000, 63)
+    assert not tally.found, "\n".join([*map(str, tally.found[:3]), *tally.lines()])
