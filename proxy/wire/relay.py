@@ -239,8 +239,7 @@ class Relay:
         framing = (b"content-length:", b"transfer-")
         lines = [line for line in self._head[:-4].split(b"\r\n") if not line.lower().startswith(framing)]
         self._chunked_out = False
-        if self.framing != "none":
-            lines.append(b"Content-Length: %d" % len(body))
+        lines.append(b"Content-Length: %d" % len(body))
         self._head = b"\r\n".join(lines) + b"\r\n\r\n"
         self._send(body)
 
