@@ -7,7 +7,6 @@ whole, or it is refused and no vendor hears of it.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -30,28 +29,6 @@ def of_size(size: int) -> bytes:
     """A lawful body of exactly `size` bytes."""
     empty = len(asking("x")) - 1
     return asking("x" * (size - empty))
-
-
-@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
-@pytest.mark.parametrize("over", [-1, 0, 1, 5000])
-async def test_largest_body(over: int, chunked: bool) -> None:
-    body = of_size(16 * KIB + over)
-    request = post(chunks(body), "Transfer-Encoding: chunked", length=False) if chunked else post(body)
-    async with (
-        vending([whole(b"{}")]) as vendor,
-        proxying(configured(vendor.url, limits={"body": "16KiB"})) as proxy,
-        nothing_left(proxy),
-        wired(proxy.port) as wire,
-    ):
-        wire.send(request)
-        answer = await wire.answer()
-        if over <= 0:
-            assert answer.status == 200
-            assert vendor.asked[0].body == body
-        else:
-            assert (answer.status, answer.error()["code"]) == (413, "body-too-large")
-            assert "hint: send a smaller body or raise limits.body" in answer.error()["message"]
-            assert not vendor.conversations
 
 
 @pytest.mark.parametrize("size", [1, 40 * KIB, 600 * KIB, 3_000 * KIB])
@@ -130,64 +107,6 @@ async def test_a_body_that_breaks_off_in_its_framing() -> None:
                 assert await wire.end() == "eof"
         assert outcomes(proxy) == {"rejected": 6}
         assert not vendor.conversations
-
-
-# Expect: 100-continue (RFC 9110 section 10.1.1): the body is asked for only when it is wanted
-
-
-async def invited(settings: dict[str, Any], *fields: str, version: str = "1.1", send_late: bool = True) -> Answer:
-    """The answer to a request that waits to be invited; its body is sent only then."""
-    body = asking()
-    async with (
-        vending([whole(b"{}")]) as vendor,
-        proxying(configured(vendor.url, **settings)) as proxy,
-        nothing_left(proxy),
-        wired(proxy.port) as wire,
-    ):
-        wire.send(post(b"", *fields, f"Content-Length: {len(body)}", version=version, length=False))
-        if send_late:
-            async with asyncio.timeout(5):
-                assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-            wire.send(body)
-        answer = await wire.answer()
-        assert len(vendor.asked) == (1 if answer.status == 200 else 0)
-        return answer
-
-
-async def test_a_wanted_body_is_invited() -> None:
-    answer = await invited({}, "Expect: 100-continue")
-    assert (answer.status, answer.interim) == (200, [])
-
-
-KEYS = {"vendor": {"credentials": "pass"}, "clients": [{"name": "one", "key_sha256": "0" * 64}]}
-
-
-@pytest.mark.parametrize(
-    ("settings", "fields", "status"),
-    [
-        (KEYS, [], 401),
-        (KEYS, ["Authorization: Bearer sk-unknown"], 401),
-        ({"limits": {"body": "16B"}}, [], 413),
-        ({}, ["Content-Encoding: gzip"], 415),
-        ({}, ["Via: 1.1 me", "X-Api_Key: a"], 400),
-    ],
-)
-async def test_an_unwanted_body_is_not_invited(settings: dict[str, Any], fields: list[str], status: int) -> None:
-    answer = await invited(settings, "Expect: 100-continue", *fields, send_late=False)
-    assert (answer.status, answer.interim) == (status, [])
-    assert answer.value("connection") == b"close"
-
-
-async def test_http_1_0_is_not_invited() -> None:
-    async with vending([whole(b"{}")]) as vendor, proxying(configured(vendor.url)) as proxy:
-        async with wired(proxy.port) as wire:
-            wire.send(
-                post(b"", "Expect: 100-continue", f"Content-Length: {len(asking())}", version="1.0", length=False)
-            )
-            await until(lambda: proxy.plane.in_flight() == 1)
-            wire.send(asking())
-            answer = await wire.answer()
-            assert (answer.status, answer.interim) == (200, [])
 
 
 # The head

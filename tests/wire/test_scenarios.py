@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.wire.scenario import CASES, Scenario, read_file
+from tests.wire.scenario import CASES, Scenario, ScenarioError, read_file, read_scenario
 from tests.wire.stage import Stage
 
 FILES = {path.stem: read_file(path) for path in sorted(CASES.glob("*.yaml"))}
@@ -28,3 +28,46 @@ async def test_scenario(scenario: Scenario, piece: int) -> None:
 
 def test_there_are_enough() -> None:
     assert sum(map(len, FILES.values())) >= 300
+
+
+STEP = {"client sends": "<<ask>>"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"steps": [{"client shouts": "x"}]}, "a: step 1: 'client shouts' is none of client sends, "),
+        ({"steps": [STEP, {"client sends": "<<nothing>>"}]}, "a: step 2: <<nothing>> stands for nothing"),
+        ({"steps": [{"client sends": "\u20ac"}]}, "a: step 1: a character is one byte"),
+        ({"steps": [{"client gets": {"state": 200}}]}, "a: step 1: .* is no mapping of status, code, "),
+        ({"steps": [{"client connection": "open"}]}, "a: step 1: 'open' is none of kept, closed, dropped"),
+        ({"steps": [{"time passes": "1s"}]}, "a: step 1: '1s' is no number"),
+        ({"steps": [{"vendor closes": "now"}]}, "a: step 1: nothing is said with it, not 'now'"),
+        ({"steps": [{**STEP, "vendor closes": None}]}, "a: step 1: .* is not one step"),
+        ({"counted": {"requests": {"fine": 1}}}, "a: counted requests .* is no mapping of ok, rejected, "),
+        ({"count": {}}, "a scenario has name, steps and counted"),
+    ],
+)
+def test_what_cannot_be_played_is_refused(changed: dict[str, object], said: str) -> None:
+    good = {"name": "a", "steps": [STEP], "counted": {"requests": {"ok": 1}}}
+    assert read_scenario(good).name == "a"
+    with pytest.raises(ScenarioError, match=said):
+        read_scenario({**good, **changed})
+
+
+async def test_what_is_not_declared_fails() -> None:
+    """An outcome, a request at the vendor and a field that are not as declared."""
+    steps = [STEP, "vendor receives", {"vendor sends": "<<ok>>"}, {"client gets": {"status": 200}}]
+    counted = {"requests": {"ok": 1}, "exchanges": {"ok": 1}}
+    await Stage(read_scenario({"name": "as it is", "steps": steps, "counted": counted}), WHOLE).play()
+    wrong = (
+        (steps, {"requests": {"ok": 1}}),
+        (steps, {"requests": {"rejected": 1}, "exchanges": {"ok": 1}}),
+        ([STEP, steps[2], steps[3]], counted),
+        ([*steps[:3], {"client gets": {"status": 200, "lacks": ["Content-Type"]}}], counted),
+        ([STEP, {"vendor receives": {"lacks": ["Via"]}}, *steps[2:]], counted),
+        ([*steps, {"client connection": "closed"}], counted),
+    )
+    for broken, books in wrong:
+        with pytest.raises(AssertionError):
+            await Stage(read_scenario({"name": "wrong", "steps": broken, "counted": books}), WHOLE).play()
