@@ -38,7 +38,7 @@ PROBES: Final = Row(
         ),
         timeseries(
             "Tokens that probes cost",
-            "Tokens of a vendor, read and written, that its probes used, as it states them.",
+            "Tokens of a vendor, read and written, that its probes used, as it states them or estimated.",
             Query(grown("paramwall_probe_tokens_total", "vendor, type"), "{{vendor}} {{type}}", empty=_OFF),
             unit="locale",
             w=5,

@@ -61,7 +61,8 @@ def upstreams_of(names: Sequence[str], said: Said) -> Upstreams:
             file = config = file or _loaded(_flags(said)).config
             vendor = _named(name, config, said)
         configs.append(config)
-        found.append(_with_key(vendor, said.key))
+        found.append(vendor)
+    found = _with_key(found, said.key)
     return Upstreams(tuple(found), configs[0].reference, configs[0])
 
 
@@ -101,16 +102,22 @@ def _called(vendor: Vendor) -> str:
     return host if vendor.port == usual else f"{host}:{vendor.port}"
 
 
-def _with_key(vendor: Vendor, variable: str | None) -> Vendor:
-    """With the key of the variable that is named, else its own, else that of VENDOR_KEY; it may need none."""
-    if variable is not None:
-        key = _key_in(variable_named(variable))
-        if key is None:
-            refuse(
-                f"--api-key-env {variable}: the variable is not set, or empty", f"start with {variable}=... in front"
-            )
-        return replace(vendor, api_key=key)
-    return vendor if vendor.api_key is not None else replace(vendor, api_key=_key_in(VENDOR_KEY))
+def _with_key(vendors: Sequence[Vendor], variable: str | None) -> list[Vendor]:
+    """With the key of the variable that is named, else their own, else that of VENDOR_KEY; one may need none. Ends with
+    exit code 2 where one key would go to two hosts.
+    """
+    name = VENDOR_KEY if variable is None else variable_named(variable)
+    key = _key_in(name)
+    if variable is not None and key is None:
+        refuse(f"--api-key-env {name}: the variable is not set, or empty", f"start with {name}=... in front")
+    if key is None:
+        return list(vendors)
+    given = [vendor for vendor in vendors if variable is not None or vendor.api_key is None]
+    origins = sorted({f"{vendor.scheme}://{vendor.host}:{vendor.port}" for vendor in given})
+    if len(origins) > 1:
+        hint = "write the vendors and their keys into paramwall.yaml, and give their names"
+        refuse(f"the key in {name} would go to {' and to '.join(origins)}", hint)
+    return [replace(vendor, api_key=key) if vendor in given else vendor for vendor in vendors]
 
 
 def variable_named(said: str) -> str:

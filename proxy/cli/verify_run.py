@@ -71,9 +71,11 @@ class Order:
 def carry_out(order: Order) -> tuple[VerifyResult, bool]:
     """The result, and whether the run came to its end. Ends with exit code 2 when the vendor cannot be asked."""
     before = {number: signal.getsignal(number) for number in _STOPPING}
+    fresh = False
     try:
         with State(order.state, order.run) as state:
-            if state.entries:
+            fresh = not state.entries
+            if not fresh:
                 count = len(state.entries)
                 note(f"paramwall: going on from {order.state}, which has {count} replies; remove it to start anew")
             runner = asyncio.run(_asked(order, state))
@@ -86,7 +88,8 @@ def carry_out(order: Order) -> tuple[VerifyResult, bool]:
     except StateError as error:
         refuse(str(error), error.hint)
     except Unwelcome as error:
-        order.state.unlink(missing_ok=True)
+        if fresh:
+            order.state.unlink(missing_ok=True)
         refuse(f"{order.vendor.name} turns every request away: {shown(error.reply)}", _remedy(error.reply.status))
     finally:
         for number, handler in before.items():

@@ -2,8 +2,8 @@
 
 Here: which calls are worth making again, and when. Not here: the mirror's calls, which are never made again
 (scorer/reference.py). Invariants: an answer that has begun is what the endpoint said, so it is never asked again; a 429
-holds back every call to the endpoint for as long as it asks; the number of attempts and the time spent waiting are
-bounded, and each attempt's end is told.
+holds back every call to the endpoint for as long as it asks, as far as a call has the time; the number of attempts and
+the time spent waiting are bounded, and each attempt's end is told.
 """
 
 from __future__ import annotations

@@ -77,7 +77,10 @@ class ScorerMetrics:
             "paramwall_probes", "Scheduled probes by what they found.", "vendor", "mode", "layer", "result"
         )
         self.probe_tokens = counters(
-            "paramwall_probe_tokens", "Tokens that probes cost, as the vendor states them.", "vendor", "type"
+            "paramwall_probe_tokens",
+            "Tokens that probes cost, as the vendor states them; estimated where it does not.",
+            "vendor",
+            "type",
         )
         self.probed_at = gauges("paramwall_probe_timestamp_seconds", "When a vendor was last probed.", "vendor")
         self.probe_budget_used = gauges(

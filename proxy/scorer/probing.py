@@ -22,7 +22,7 @@ from proxy.endpoint.endpoint import Endpoint
 from proxy.endpoint.reply import Reply
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.probes import PROBES, SCHEDULED
-from proxy.probes.probe import Finding, Layer, Probe, Setting, Verdict, estimate
+from proxy.probes.probe import Ask, Finding, Layer, Probe, Setting, Verdict, estimate
 from proxy.scorer.budget import DAY_S, Window
 
 USER_AGENT: Final = f"paramwall-probe/{__version__}"
@@ -145,13 +145,15 @@ class Probing:
         for ask in asks:
             reply = await endpoint.call(ask.body, stop_after_bytes=ask.stop_after_bytes)
             replies.append(reply)
-            self._spend(vendor, reply, len(ask.body), tokens_per_day)
+            self._spend(vendor, reply, ask, tokens_per_day)
         self._note(Key(vendor, setting.plan.name, mode), probe, probe.find(setting, mode, replies))
 
-    def _spend(self, vendor: str, reply: Reply, sent_bytes: int, tokens_per_day: int) -> None:
+    def _spend(self, vendor: str, reply: Reply, ask: Ask, tokens_per_day: int) -> None:
+        """Count what a request cost: as the vendor states it, else as it may well have been."""
         usage = None if reply.answer is None else reply.answer.usage
-        read = (usage.prompt if usage else None) or sent_bytes // 4
-        written = (usage.completion if usage else None) or 0
+        worked = reply.status == 200 or reply.reason in ("timeout", "cut")
+        read = (usage.prompt if usage else None) or estimate(ask).prompt
+        written = (usage.completion if usage else None) or (estimate(ask).completion if worked else 0)
         self._metrics.probe_tokens.labels(vendor, "input").inc(read)
         self._metrics.probe_tokens.labels(vendor, "output").inc(written)
         spent = self._spent[vendor]

@@ -54,8 +54,11 @@ class Runner:
     async def run(self, chains: Iterable[Chain]) -> None:
         """Ask what has no reply yet. Raises Unwelcome, and StateError."""
         waiting = deque(self.unasked(chains))
-        if not waiting or not await self._unless_stopped([self._greet(waiting.popleft())]):
-            return
+        first = next((chain for chain in waiting if chain[0].side is Side.VENDOR), None)
+        if first is not None:
+            waiting.remove(first)
+            if not await self._unless_stopped([self._greet(first)]):
+                return
         await self._unless_stopped([self._work(waiting) for _ in range(self._concurrency)])
 
     def unasked(self, chains: Iterable[Chain]) -> list[Chain]:
@@ -68,9 +71,11 @@ class Runner:
         return NOT_ASKED if entry is None else entry.reply
 
     def replied(self, request: Request) -> bool:
-        """Whether the endpoint said something, be it half an answer; what it did not, may be asked again."""
+        """Whether it was answered, be it by half an answer; what turns every request away, such as a wrong key, may be
+        mended and is asked again.
+        """
         reply = self.reply(request)
-        return reply.status != 0 and reply.reason not in ("rate_limited", "server_error")
+        return reply.status == 200 or request.answered(reply)
 
     async def _greet(self, chain: Chain) -> None:
         await self._follow(chain)

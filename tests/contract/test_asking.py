@@ -262,7 +262,7 @@ MEMBER_NAMES = (
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(MEMBER_NAMES), st.binary(max_size=12), max_size=9))
 def test_bytes_that_are_no_json_are_as_if_not_sent(members: dict[str, bytes]) -> None:
-    broken = {name: b"{" + raw for name, raw in members.items()}
+    broken = {name: b"{," + raw for name, raw in members.items()}
     whole = {"messages": b"[]"} | broken
     assert read_asked(broken, Mode.INSTANT, frozenset(), whole=False) == Asked(mode=Mode.INSTANT)
     expected = Asked(mode=Mode.INSTANT, scripts=frozenset())

@@ -131,6 +131,12 @@ async def test_the_budget_of_the_day_ends_it() -> None:
     assert used == pytest.approx(sum(usage) / 3000)
 
 
+async def test_a_vendor_that_states_no_usage_is_within_the_budget_too() -> None:
+    async with running("missing-usage", probes=Probes(OFTEN_S, 3000)) as probed:
+        await until(lambda: probed.count("over_budget") >= 3, 60)
+        assert 0 < len(probed.vendor.received) < 40
+
+
 async def test_a_new_configuration_ends_it() -> None:
     async with running() as probed:
         await until(lambda: probed.count("pass") >= 1, 60)

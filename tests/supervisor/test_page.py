@@ -235,7 +235,7 @@ async def test_signals_are_read_in_words(folder: Path) -> None:
         ("?pair=153&alarm=1", 400, "that is no question"),
         ("?file=/etc/passwd", 400, "that is no question"),
         ("?vendor=nobody", 404, "the log has no vendor nobody"),
-        ("?vendor=engine&mode=instant", 404, "engine has no value of any signal yet"),
+        ("?vendor=engine&mode=instant", 404, "engine has no value of any signal in instant mode yet"),
         ("?pair=9999", 404, "neither the log nor the kept bodies have 9999"),
         ("?pair=" + "9" * 19, 404, "neither the log nor the kept bodies have " + "9" * 19),
         ("?pair=" + "9" * 5000, 404, "neither the log nor the kept bodies have " + "9" * 5000),

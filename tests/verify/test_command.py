@@ -232,3 +232,32 @@ def test_another_document_is_refused_with_what_was_seen(text: bytes, says: str) 
 def test_members_of_a_later_version_are_passed_over() -> None:
     later = json.loads(encode_result(result_of())) | {"colour": "blue"}
     assert decode_result(json.dumps(later).encode()).verdict == "pass"
+
+
+def test_a_key_that_runs_out_costs_nothing_that_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a run that begins with the wrong key nor one that meets it midway takes replies away, or keeps 401s."""
+    monkeypatch.setenv("PARAMWALL_VENDOR_KEY", KEY)
+    with simulated(options=Options(seed=1, instant=True, api_key=KEY)) as vendor:
+        arguments = ("verify", vendor.url, "--profile", "moonshot", "--state", "s.jsonl", "--attempts", "1")
+        assert run(*arguments, "--only", "limits", "--estimate").code == 0
+        command = [sys.executable, "-m", "proxy", *arguments, *QUICK, "--concurrency", "1"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while len(vendor.received) < 8:
+                time.sleep(0.005)
+            process.kill()
+        kept = Path("s.jsonl").read_bytes()
+        replies = kept.count(b"\n") - 1
+        assert replies >= 5
+
+        monkeypatch.setenv("PARAMWALL_VENDOR_KEY", "sk-another-9876543210")
+        refused = run(*arguments, *QUICK)
+        assert refused.code == 2
+        assert "turns every request away: 401" in refused.err
+        assert Path("s.jsonl").read_bytes().startswith(kept[: kept.rindex(b"\n")])
+
+        monkeypatch.setenv("PARAMWALL_VENDOR_KEY", KEY)
+        vendor.received.clear()
+        ran = run(*arguments, *QUICK)
+    assert ran.code == 0, ran.out
+    assert f"which has {replies}" in ran.err or f"which has {replies + 1}" in ran.err
+    assert "verdict: pass" in ran.out
