@@ -23,7 +23,8 @@ MAX_LINE: Final = 128 * 1024 * 1024
 """Bytes. Moonshot takes bodies under 100 MB."""
 MOST_PROBLEMS: Final = 20
 BUNDLED: Final = "requests.jsonl"
-_BROKEN: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+_BROKEN: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
+"""RuntimeError is zipfile's word for an entry that is encrypted, or packed in a way it does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 
 FORMAT: Final = "paramwall-replay/1"
+YEAR_10000_S: Final = 253_402_300_800
+"""Unix time from which on there is no date."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -185,8 +187,10 @@ def read_summary(path: Path) -> Summary:
     """The summary in a file. Raises NotASummary, or OSError."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Summary)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotASummary(f"{path} is no summary of a replay: {error}") from None
+    if not 0 <= found.at_s < YEAR_10000_S:
+        raise NotASummary(f"{path} is no summary of a replay: its at_s is no time")
     if found.format != FORMAT:
         raise NotASummary(f"{path} has format {found.format}; this paramwall reads {FORMAT}")
     return found

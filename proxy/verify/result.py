@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 
 FORMAT: Final = "paramwall-verify/1"
+YEAR_10000_S: Final = 253_402_300_800
+"""Unix time from which on there is no date."""
 
 
 class Verdict(StrEnum):
@@ -126,6 +128,9 @@ def decode_result(text: bytes) -> VerifyResult:
         said = f"its format is {seen[:80]!r}" if seen else "it has no member format"
         raise ResultError(f"it is not a result of this version's paramwall verify: {said}, {FORMAT!r} is read")
     try:
-        return _result.decode(text)
+        result = _result.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ResultError(f"it is {FORMAT} but cannot be read: {error}") from None
+    if not 0 <= result.at_s < YEAR_10000_S:
+        raise ResultError(f"it is {FORMAT} but cannot be read: its at_s is no time")
+    return result
