@@ -17,8 +17,8 @@ import msgspec
 from proxy.config.values import Client, Limits
 from proxy.wire.problems import Problem, Refused
 
-RETRY_AFTER: Final = {"Retry-After": "1"}
-"""Seconds. OpenAI's SDKs wait as told up to 120 s and retry 429 and 503 by themselves."""
+RETRY_AFTER: Final = {"Retry-After": "1", "x-should-retry": "true"}
+"""Seconds. OpenAI's SDKs wait as told up to 120 s; the second says to them that a retry makes sense."""
 
 _UNAUTHORIZED: Final = Problem(
     401,

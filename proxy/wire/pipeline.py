@@ -278,7 +278,13 @@ def _method_problem(methods: frozenset[str]) -> Problem:
 
 _VERSION: Final = Problem(505, "http-version", "only HTTP/1.1 and HTTP/1.0 are understood", "send HTTP/1.1")
 _EXPECTATION: Final = Problem(417, "expectation-unknown", "this expectation cannot be met", "leave Expect out")
-_LOOP: Final = Problem(508, "loop", "this proxy already handled the request", "let the vendor's URL not lead back here")
+_LOOP: Final = Problem(
+    508,
+    "loop",
+    "this proxy already handled the request",
+    "let the vendor's URL not lead back here",
+    headers={"x-should-retry": "false"},  # OpenAI's SDKs repeat whatever is 500 or above
+)
 _CODING: Final = Problem(
     415,
     "content-coding",

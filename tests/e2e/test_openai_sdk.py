@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -307,6 +309,42 @@ async def test_our_own_refusal_for_lack_of_room_is_retried() -> None:
         error = await using(stage, work)
         assert error.status_code == 503
         assert 0 < int(error.response.headers["retry-after"]) <= 120
+        assert len(stage.vendor.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"limits": {"in_flight": 1}}, 503),
+        ({"vendor": {"max_in_flight": 1}}, 503),
+        ({"clients": {"app": {"key_sha256": sha256(KEY.encode()).hexdigest(), "max_in_flight": 1}}}, 429),
+    ],
+    ids=["proxy", "vendor", "client"],
+)
+async def test_the_sdk_repeats_what_had_no_room_and_an_open_stream_goes_on(
+    settings: dict[str, Any], status: int
+) -> None:
+    """Two further attempts, each after a second, as often as the SDK does by default; the stream is not shed for it."""
+    at_vendor = {"credentials": "pass", **settings.get("vendor", {})}
+    async with staged(options=PACED, **(settings | {"vendor": at_vendor})) as stage:
+
+        def work(client: OpenAI) -> tuple[openai.APIStatusError, float, int]:
+            with client.with_options(max_retries=0).chat.completions.create(
+                model=MODEL, messages=ASKED, stream=True
+            ) as stream:
+                next(iter(stream))
+                began = time.monotonic()
+                with pytest.raises(openai.APIStatusError) as raised:
+                    client.chat.completions.create(model=MODEL, messages=ASKED)
+                took = time.monotonic() - began
+                return raised.value, took, len([next(iter(stream)) for _ in range(3)])
+
+        error, took_s, after = await using(stage, work, max_retries=2)
+        assert error.status_code == status
+        assert (error.response.headers["retry-after"], error.response.headers["x-should-retry"]) == ("1", "true")
+        assert took_s >= 1.8
+        assert after == 3
+        assert await stage.outcomes(4) == ["shed", "shed", "shed", "client_gone"]
         assert len(stage.vendor.received) == 1
 
 

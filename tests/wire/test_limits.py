@@ -49,12 +49,43 @@ async def test_one_more_than_there_is_room_for(
         second.send(head_of(length=1_000_000))
         refused = await second.answer()
         assert (refused.status, refused.error()["code"], refused.value("retry-after")) == (status, code, b"1")
+        assert refused.value("x-should-retry") == b"true"
         gate.set()
         assert (await first.answer()).status == 200
         await until(lambda: not proxy.plane.in_flight())
         first.send(head_of(), BODY)
         assert (await first.answer()).status == 200
     assert [line["outcome"] for line in proxy.lines] == ["shed", "ok", "ok"]
+
+
+def asking(key: str) -> bytes:
+    """A head that waits to be told to go on."""
+    return head_of(key=key)[:-2] + b"Expect: 100-continue\r\n\r\n"
+
+
+async def test_a_refused_client_is_not_told_to_go_on() -> None:
+    """Neither beyond the limit, nor with a key that is not known (RFC 9110 section 10.1.1)."""
+    gate = asyncio.Event()
+    limited: dict[str, Any] = {"clients": [CLIENT], "limits": {"in_flight": 1}}
+    async with (
+        vending([gate, OK]) as vendor,
+        proxying(configured(vendor.url, vendor={"credentials": "pass"}, **limited)) as proxy,
+        wired(proxy.port) as first,
+    ):
+        first.send(asking(KEY))
+        assert await first.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        first.send(BODY)
+        await until(lambda: len(vendor.asked) == 1)
+        for key, status in ((KEY, 503), ("sk-two", 401)):
+            async with wired(proxy.port) as client:
+                client.send(asking(key))
+                refused = await client.answer()
+                assert (refused.status, refused.interim) == (status, [])
+                assert refused.value("connection") == b"close", "its body was not read"
+                assert await client.end() == "eof"
+        gate.set()
+        assert (await first.answer()).status == 200
+    assert len(vendor.asked) == 1
 
 
 @pytest.mark.parametrize(
