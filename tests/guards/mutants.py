@@ -42,6 +42,7 @@ MUTATED: Final = tuple(
 BAR: Final = 0.95
 EQUIVALENT: Final = ROOT / "tests" / "cases" / "equivalent_mutants.yaml"
 _SURVIVED: Final = 0
+_NO_SUCH_FUNCTION: Final = 99  # none of pytest's own
 _PYTEST: Final = (
     *("-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "timeout=0", "--tb=no"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # plugins are imported before pytest starts
@@ -123,20 +124,23 @@ class _Warm:
             _bounded(self._seconds)
             gc.disable()
             if mutant is not None and not _put_into(self._living, mutant):
-                os._exit(3)
-            for position, item in enumerate(items):
-                session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-                if session.testsfailed:
-                    os.write(tell, b"%d" % position)
-                    os._exit(1)
-            os._exit(_SURVIVED)
+                os._exit(_NO_SUCH_FUNCTION)
+            try:
+                for position, item in enumerate(items):
+                    session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+                    if session.testsfailed:
+                        os.write(tell, b"%d" % position)
+                        os._exit(1)
+                os._exit(_SURVIVED)
+            finally:
+                os._exit(1)  # a fault may break pytest itself
         os.close(tell)
         killer = os.read(told, 16)
         os.close(told)
         if killer:
             items.insert(0, items.pop(int(killer)))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status == 3:
+        if status == _NO_SUCH_FUNCTION:
             raise LookupError(f"no function to put it into: {mutant}")
         return status == _SURVIVED
 

@@ -657,6 +657,27 @@ def test_another_value(one: object, other: object) -> None:
     assert identity(one) != identity(other)
 
 
+@pytest.mark.parametrize("kept", ["null", "2"])
+def test_a_nested_null_says_nothing_and_stays(kept: str) -> None:
+    name = "temperature" if kept == "null" else "other"
+    finding = nested.judge("m", f'{{"{name}":{kept},"top_p":1}}'.encode(), THINKING)
+    assert finding is not None
+    assert finding.edits == {"m": f'{{"{name}":{kept}}}'.encode()}
+
+
+def test_a_nested_switch_alone_is_refused() -> None:
+    finding = nested.judge("m", b'{"model":"k"}', THINKING)
+    assert finding is not None
+    assert (finding.member, finding.edits, finding.receipt) == ("m.model", None, "m.model=?->refused")
+
+
+def test_a_list_needs_no_repair_and_may_have_one() -> None:
+    assert OneOf(**M, values=("a", "b")).judge("m", b'"c"', THINKING) == number_finding(
+        '"a" or "b"', "a string", None, "m=?->refused"
+    )
+    assert OneOf(**M, values=("a", "b"), repair_to="a").remedies == ("rewrite", "reject")
+
+
 def test_only_json_has_an_identity() -> None:
     with pytest.raises(TypeError, match=r"^set is no JSON value$"):
         identity(set())
