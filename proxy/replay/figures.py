@@ -1,8 +1,8 @@
 """Figures: from counts by record to metrics with bounds.
 
 Bounds are of a 95 % percentile bootstrap over records: all epochs of a record are drawn together, since they are not
-independent. Where a metric is 0 or 1 in every draw, that says nothing, and the exact binomial bound over records stands
-in its place.
+independent. Where a metric is the same in every draw, that says nothing, and the exact binomial bounds over records
+(Clopper and Pearson) stand in its place; a single record that is neither all right nor all wrong has none.
 
 Not here: counting (facts.py). Invariant: the same counts and the same seed give the same figures.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
+from math import ceil, exp, lgamma, log
 from random import Random
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,6 +24,9 @@ from proxy.signals import kvv
 
 RESAMPLES: Final = 1000
 _TAIL: Final = 0.025
+_SAME: Final = 1e-9
+"""Values that differ by less differ by rounding alone."""
+_STEPS: Final = 50
 
 Vector: TypeAlias = tuple[int, ...]
 
@@ -133,11 +137,30 @@ def _figure(metric: Metric, total: Vector, drawn: Sequence[Vector], records: Cou
     if value is None or not values or not telling:
         return Figure(value, n=n)
     lower, upper = _at(values, _TAIL), _at(values, 1.0 - _TAIL)
-    if lower == upper and value in (0.0, 1.0):
+    if upper - lower < _SAME:
         told = sum(count for vector, count in records.items() if metric(vector).telling)
-        slack = 1.0 - _TAIL ** (1.0 / told)
-        lower, upper = (1.0 - slack, 1.0) if value else (0.0, slack)
+        if told == 1 and 0.0 < value < 1.0:
+            return Figure(value, n=n)
+        lower, upper = 1.0 - _highest((1.0 - value) * told, told), _highest(value * told, told)
     return Figure(value, lower, upper, n)
+
+
+def _highest(events: float, n: int) -> float:
+    """The highest share with which at most so many events of `n` are no rarer than a tail; part of one is one."""
+    most = ceil(events - _SAME)
+    if most >= n:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _at_most(most, n, middle) > _TAIL else (low, middle)
+    return low
+
+
+def _at_most(most: int, n: int, share: float) -> float:
+    """The chance of at most so many events of `n`, by logarithms: the terms of many records are beyond a double."""
+    one, other, ways = log(share), log(1.0 - share), lgamma(n + 1)
+    return sum(exp(ways - lgamma(k + 1) - lgamma(n - k + 1) + k * one + (n - k) * other) for k in range(most + 1))
 
 
 def _samples(records: Counter[Vector], draw: Random, resamples: int) -> list[Counter[Vector]]:

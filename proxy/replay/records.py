@@ -135,7 +135,9 @@ def _decode(value: msgspec.Raw) -> Any:  # noqa: ANN401  (any JSON value)
     try:
         return _decode_any(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadLine("a member holds a number beyond a double, or text that is not UTF-8", "finite numbers, UTF-8") from None
+        raise BadLine(
+            "a member holds a number beyond a double, or text that is not UTF-8", "finite numbers, UTF-8"
+        ) from None
 
 
 def _mode(members: Mapping[str, msgspec.Raw]) -> Mode | None:

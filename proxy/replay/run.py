@@ -19,7 +19,7 @@ from proxy.endpoint.endpoint import Endpoint
 from proxy.endpoint.reply import Reply
 from proxy.endpoint.retry import AGAIN, Bounds, Outcome, PersistentCaller
 from proxy.replay.checkpoint import MAX_ERROR, Call, Checkpoint
-from proxy.replay.dataset import Dataset
+from proxy.replay.dataset import Dataset, UnusableDataset
 from proxy.replay.prepare import Destination, Settings, prepare
 from proxy.replay.records import Record
 
@@ -141,7 +141,7 @@ class Run:
         )
 
     def _left(self, number: int, records: int) -> Iterator[tuple[Record, int]]:
-        """What has not ended yet, the epochs of a record one after the other."""
+        """What has not ended yet, the epochs of a record one after the other. Raises UnusableDataset."""
         epochs = self._settings.epochs
         done = bytearray(records * epochs)
         for index, epoch, answered in self._checkpoint.ended(number):
@@ -149,10 +149,19 @@ class Run:
                 done[index * epochs + epoch] = 1
         if all(done):
             return
+        read = 0
         for record in self._dataset.records():
+            read += 1
+            if read > records:
+                break
             for epoch in range(epochs):
                 if not done[record.index * epochs + epoch]:
                     yield record, epoch
+        if read != records:
+            raise UnusableDataset(
+                f"{self._dataset.path} changed while it was read: it does not have the {records} records of the start",
+                "put it back, and give the same command again",
+            )
 
 
 class _Silence:

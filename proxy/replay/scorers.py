@@ -36,13 +36,22 @@ _UNPARSED: Final = Mark(correct=False, parsed=False)
 _LETTERS: Final = "ABCDEFGHIJ"
 """MMMU Pro has ten options."""
 _BOXED: Final = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_WRAPPED: Final = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
+# No two repetitions side by side take the same character: a long run of spaces must not cost its length squared.
 _SAID: Final = re.compile(
-    r"answer\s*(?:is)?\s*[:=]?\s*[*_`\s(\[{$]*(?:\\boxed\{)?([A-Ja-j])(?![A-Za-z0-9])", re.IGNORECASE
+    r"(?i:answer)[\s*_`]*(?:(?i:is)\b|[:=]|(?=[(\[][A-J][)\]]))[\s*_`:=$({\[]*([A-J])(?![^\W_]|['\u2019])"
 )
 _ALONE: Final = re.compile(r"^[*_`\s(\[]*([A-J])[*_`\s)\].:]*$")
-_NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*-?\d+)?")
+_NUMBER: Final = re.compile(
+    r"([+-]?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+)(?:[eE][+-]?(\d+))?)(?:\s*/\s*(-?\d+))?"
+)
+"""The number, its exponent, and what it is divided by."""
 _FRACTION: Final = re.compile(r"\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(-?\d+)\s*\}")
+_AROUND: Final = re.compile(r"\$|\\,|\{,\}|\^\s*(?:\\circ|\{\s*\\circ\s*\})|\u00b0")
+_NAMED: Final = re.compile(r"^\s*[A-Za-z]\s*=")
 _LONGEST_NUMBER: Final = 60
+_LONGEST_EXPONENT: Final = 3
+"""Digits: 1e999999999 is short to write and takes for ever to compute."""
 
 
 def mark(scorer: str, content: str | None, expected: Any) -> Mark:  # noqa: ANN401  (JSON)
@@ -126,31 +135,32 @@ def _plain(text: str, *, spaces: bool) -> str:
 
 
 def _number(text: str) -> Fraction | None:
-    """A number as people and LaTeX write it."""
-    text = _FRACTION.sub(r"\1/\2", text).replace("$", "").replace("\\,", "").replace("{,}", "").strip(" .\n")
-    if len(text) > _LONGEST_NUMBER:
+    """A number as people and LaTeX write it; degrees and the name that it is given count for nothing."""
+    text = _FRACTION.sub(r"\1/\2", _AROUND.sub("", _WRAPPED.sub(r"\1", text)))
+    text = _NAMED.sub("", text).strip().removesuffix(".").replace(" ", "")
+    found = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_NUMBER else None
+    if found is None or len(found[2] or "") > _LONGEST_EXPONENT:
         return None
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", text).replace(" ", "")
-    with suppress(ValueError, ZeroDivisionError):
-        return Fraction(text)
+    with suppress(ZeroDivisionError):
+        return Fraction(found[1].replace(",", "")) / int(found[3] or 1)
     return None
 
 
 def _last_number(content: str) -> Fraction | None:
-    found = _NUMBER.findall(_FRACTION.sub(r"\1/\2", content))
+    found = [match[0] for match in _NUMBER.finditer(_FRACTION.sub(r"\1/\2", content))]
     return _number(found[-1]) if found else None
 
 
 def _said_letter(content: str) -> str | None:
-    """The last that is called the answer, else the last in a box, else a last line that is one letter."""
-    said = _SAID.findall(content)
-    if said:
-        return str(said[-1]).upper()
-    boxed = [text.strip() for text in _BOXED.findall(content)]
-    if boxed and len(boxed[-1]) == 1 and boxed[-1] in _LETTERS:
-        return str(boxed[-1])
+    """That of the last box, else the last that is called the answer, else a last line that is one letter."""
+    content = _WRAPPED.sub(r"\1", content)
+    boxed = _BOXED.findall(content)
+    if boxed and (letter := _ALONE.match(boxed[-1])):
+        return letter[1]
+    if said := _SAID.findall(content):
+        return str(said[-1])
     alone = _ALONE.match(content.strip().splitlines()[-1])
-    return str(alone[1]) if alone else None
+    return alone[1] if alone else None
 
 
 def _schema(schema: dict[str, Any]) -> Callable[[object], bool] | None:

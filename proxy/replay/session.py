@@ -6,7 +6,9 @@ found usable; scoring sends nothing and may be done at any time, also of a repla
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,8 +60,12 @@ class Session:
 
     def score(self, checkpoint: Checkpoint) -> Summary:
         """Write results.jsonl and summary.json, and return the latter. Raises StoreError, UnusableDataset,
-        or OSError.
+        or OSError, and KeyboardInterrupt at SIGTERM too.
         """
+        with _sigterm_as_ctrl_c():
+            return self._score(checkpoint)
+
+    def _score(self, checkpoint: Checkpoint) -> Summary:
         most = max(self.surveyed.modes.values()) * self.settings.epochs
         scoring = Scoring(self.targets, self.config, most)
         names = ModelNames(self.config.vendors)
@@ -92,3 +98,13 @@ class Session:
             targets=targets,
             noise_floor=noise_floor(targets),
         )
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """By itself SIGTERM ends a process at once, and a half-written file of texts would be left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -18,7 +18,7 @@ from proxy.contract.assemble import Assembler
 from proxy.contract.mode import Mode
 from proxy.replay.dataset import UnusableDataset
 from proxy.replay.facts import FAILED, Facts, counts_of, facts_of
-from proxy.replay.figures import AGREEMENT, KVV, Vector, figures
+from proxy.replay.figures import AGREEMENT, CORRECT, KVV, Vector, figures
 from proxy.replay.recorded import compare, read_results
 from proxy.replay.summary import Figure
 from proxy.signals.features import read
@@ -204,3 +204,22 @@ def test_a_share_at_its_edge_has_the_exact_binomial_bound() -> None:
     # 0.025 ** (1 / 20), Clopper and Pearson for 20 of 20.
     assert (found["accuracy"].value, found["accuracy"].upper, found["accuracy"].n) == (1.0, 1.0, 20)
     assert found["accuracy"].lower == pytest.approx(0.8316, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "records", "lower", "upper"),
+    [
+        (16, 32, 1, None, None),
+        (32, 32, 1, 0.025, 1.0),
+        (1, 2, 10, 0.1871, 0.8129),  # Clopper and Pearson for 5 of 10
+        (1, 3, 10, 0.0667, 0.7376),  # between 3 and 4 of 10: the lower bound of 3, the upper one of 4
+        (1, 2, 4000, 0.4844, 0.5156),
+    ],
+)
+def test_a_share_that_is_the_same_in_every_draw_has_exact_bounds(
+    right: int, of: int, records: int, lower: float | None, upper: float | None
+) -> None:
+    found = figures(CORRECT, Counter({(right, of): records}), Random(1))["correct"]
+    assert (found.value, found.n) == (right / of, of * records)
+    expected = [None if bound is None else pytest.approx(bound, abs=1e-4) for bound in (lower, upper)]
+    assert [found.lower, found.upper] == expected

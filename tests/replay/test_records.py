@@ -41,6 +41,18 @@ def test_a_line_that_cannot_says_why_and_what_is_allowed(case: dict[str, Any]) -
     assert case["allowed"] in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["format", "id", "task", "mode", "scorer", "expected", "custom_id", "url", "messages"])
+def test_a_member_that_is_not_utf8_is_a_bad_line(name: str) -> None:
+    ours = {"format": '"paramwall-record/1"', "scorer": '"exact"', "expected": '"a"'}
+    others = {"custom_id": {}, "url": {"custom_id": '"a"'}, "messages": {}}.get(name, ours)
+    members = {"body": HELLO.decode(), **others, name: '"\xff"'}
+    if name == "messages":
+        del members["body"]
+    text = ",".join(f'"{member}":{value}' for member, value in members.items())
+    with pytest.raises(BadLine, match="not UTF-8"):
+        read_record(f"{{{text}}}".encode("latin-1"), 0, 1)
+
+
 def test_no_text_of_a_bad_line_is_echoed() -> None:
     mode = b"a secret thing that is long, and no mode"
     line = b'{"format":"paramwall-record/1","body":{"messages":[{"role":"user"}]},"mode":"' + mode + b'"}'
@@ -53,6 +65,19 @@ def test_no_text_of_a_bad_line_is_echoed() -> None:
 def test_marks(case: dict[str, Any]) -> None:
     found = mark(case["scorer"], case["content"], case["expected"])
     assert (found.correct, found.parsed) == (case["correct"], case.get("parsed", True))
+
+
+@pytest.mark.parametrize("scorer", ["numeric", "letter"])
+@pytest.mark.timeout(10)
+def test_a_long_answer_is_scored_in_time(scorer: str) -> None:
+    for part in (
+        "answer" + " " * 50_000,
+        "answer is " + "(" * 50_000,
+        "1 " * 50_000,
+        "1," * 50_000,
+        "\\boxed{" * 10_000,
+    ):
+        mark(scorer, part + "x", {"numeric": 1, "letter": "A"}[scorer])
 
 
 def test_every_scorer_has_marks_to_show() -> None:

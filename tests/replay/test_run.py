@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -17,12 +19,15 @@ from proxy.config.values import Secret, Timeouts
 from proxy.contract.mode import Mode
 from proxy.endpoint.retry import Bounds
 from proxy.replay.checkpoint import AnotherReplay, Call
+from proxy.replay.dataset import UnusableDataset
 from proxy.replay.prepare import Settings
+from proxy.replay.rounds import Round
 from proxy.replay.run import GIVE_UP_AFTER, GivenUp, Ways
 from proxy.replay.session import Session
 from proxy.replay.summary import Summary, read_summary
 from proxy.simulator import Options, Simulator, parse_faults
 from proxy.store import StoreBusy
+from tests.cli.running import run as command
 from tests.endpoint.calling import Turned
 from tests.replay.datasets import answer_to, constant_vendor, number_of, write_dataset
 from tests.replay.targets import session
@@ -262,6 +267,49 @@ async def test_one_target_that_fails_does_not_stop_the_other(tmp_path: Path) -> 
     kvv = summary.targets[0].modes[0].kvv
     assert kvv.counts.failure_count == summary.targets[0].asked
     assert summary.targets[0].modes[0].agreement.trigger_agreement.value is None
+
+
+@pytest.mark.parametrize("count", [5, 60])
+async def test_a_dataset_that_changes_meanwhile_ends_it_and_keeps_what_was_answered(count: int, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data.jsonl", 20)
+    async with simulator() as vendor:
+        one = session(data, tmp_path / "out", vendor.url)
+        write_dataset(data, count)
+        with pytest.RaisesGroup(UnusableDataset, flatten_subgroups=True) as caught:
+            await run(one, concurrency=1)
+        assert "changed while it was read: it does not have the 20 records" in str(caught.value.exceptions)
+        write_dataset(data, 20)
+        summary, _ = await run(one)
+        assert (summary.complete, len(vendor.received)) == (True, 20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_scoring_leaves_no_file_half_written(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    before: list[str] = []
+
+    def broken_off(*_: object) -> Iterator[Round]:
+        before.extend(each.name for each in output.iterdir())
+        os.kill(os.getpid(), number)
+        yield from ()
+
+    def ignored(_number: int, _frame: object) -> None:
+        """In the place of what ends the process, should the signal come through."""
+
+    monkeypatch.setattr("proxy.replay.session.rounds", broken_off)
+    data, handler = write_dataset(tmp_path / "data.jsonl", 3), signal.signal(signal.SIGTERM, ignored)
+    try:
+        words = ("--vendor", "http://127.0.0.1:9/v1", "--output", str(output), "--export")
+        ran = command("replay", str(data), *words)
+        assert signal.getsignal(signal.SIGTERM) is ignored
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert (ran.code, ran.err) == (130, "paramwall: broken off while scoring; --export scores what there is\n")
+    begun = [name for name in before if name.startswith(".results.jsonl.")]
+    assert len(begun) == 1
+    assert {each.name for each in output.iterdir()} == {"lock", "replay.db"}
 
 
 async def test_another_replay_in_the_same_place_is_refused(tmp_path: Path) -> None:
