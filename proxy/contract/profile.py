@@ -7,7 +7,7 @@ spelling, and it says what the client said; when the client already used only th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,17 +106,24 @@ def _keep_moves(reading: ModeReading, profile: Profile) -> bool:
 def _rewritten(reading: ModeReading, profile: Profile, present: set[Path], wanted: Mapping[Path, bytes]) -> Translation:
     objects: dict[str, dict[str, Any]] = {name: dict(value) for name, value in reading.objects.items()}
     edits: dict[str, bytes | None] = {}
+    moved: list[Path] = []
     for path in sorted(present - wanted.keys()):
         _remove(path, objects, edits)
     if reading.keep and profile.keep is not None:
+        moved = [path for path in KEEP_SPELLINGS if path != profile.keep and path[1] in objects.get(path[0], {})]
         for path in KEEP_SPELLINGS:
             _remove(path, objects, edits)
         _put(profile.keep, _encode(KEEP_SPELLINGS[profile.keep]), objects, edits)
     for path in sorted(wanted.keys() - present):
         _put(path, wanted[path], objects, edits)
-    said = "+".join(sorted(".".join(path) for path in present)) or "default"
-    spelled = "+".join(".".join(path) for path in wanted) or "absent"
-    return Translation(edits, f"{said}->{spelled}({reading.mode})")
+    said = _joined(sorted(present)) or "default"
+    spelled = _joined(wanted) or "absent"
+    kept = f";{_joined(moved)}->{_joined([profile.keep])}" if profile.keep is not None and moved else ""
+    return Translation(edits, f"{said}->{spelled}({reading.mode}){kept}")
+
+
+def _joined(paths: Iterable[Path]) -> str:
+    return "+".join(".".join(path) for path in paths)
 
 
 def _remove(path: Path, objects: dict[str, dict[str, Any]], edits: dict[str, bytes | None]) -> None:
