@@ -500,3 +500,9 @@ def test_an_edit_may_replace_and_drop_at_once() -> None:
     assert Envelope.parse(b'{"a":1,"b":2,"c":3}').encode(changes({"b": None, "c": b"4", "d": b"5"})) == (
         b'{"a":1,"c":4,"d":5}'
     )
+
+
+def test_a_body_that_is_broken_from_its_first_byte_is_not_utf8() -> None:
+    with pytest.raises(MalformedBody) as caught:
+        Envelope.parse(b"\xff{}")
+    assert str(caught.value) == "the body is not UTF-8 at byte 0"
