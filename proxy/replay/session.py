@@ -60,9 +60,9 @@ class Session:
 
     def score(self, checkpoint: Checkpoint) -> Summary:
         """Write results.jsonl and summary.json, and return the latter. Raises StoreError, UnusableDataset,
-        or OSError, and KeyboardInterrupt at SIGTERM too.
+        or OSError, and KeyboardInterrupt at SIGINT and SIGTERM.
         """
-        with _sigterm_as_ctrl_c():
+        with _interruptible():
             return self._score(checkpoint)
 
     def _score(self, checkpoint: Checkpoint) -> Summary:
@@ -101,10 +101,13 @@ class Session:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """By itself SIGTERM ends a process at once, and a half-written file of texts would be left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _interruptible() -> Iterator[None]:
+    """Both signals raise KeyboardInterrupt. By itself SIGTERM ends a process at once, with a half-written file of texts
+    left behind, and after an event loop's end neither is sure to have a handler.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -296,16 +296,16 @@ def test_a_signal_while_scoring_leaves_no_file_half_written(
         yield from ()
 
     def ignored(_number: int, _frame: object) -> None:
-        """In the place of what ends the process, should the signal come through."""
+        """As what an event loop leaves behind; nor does a signal that comes through end the tests."""
 
     monkeypatch.setattr("proxy.replay.session.rounds", broken_off)
-    data, handler = write_dataset(tmp_path / "data.jsonl", 3), signal.signal(signal.SIGTERM, ignored)
+    data, handler = write_dataset(tmp_path / "data.jsonl", 3), signal.signal(number, ignored)
     try:
         words = ("--vendor", "http://127.0.0.1:9/v1", "--output", str(output), "--export")
         ran = command("replay", str(data), *words)
-        assert signal.getsignal(signal.SIGTERM) is ignored
+        assert signal.getsignal(number) is ignored
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        signal.signal(number, handler)
     assert (ran.code, ran.err) == (130, "paramwall: broken off while scoring; --export scores what there is\n")
     begun = [name for name in before if name.startswith(".results.jsonl.")]
     assert len(begun) == 1
