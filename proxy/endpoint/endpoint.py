@@ -40,7 +40,7 @@ class Endpoint:
     def __init__(self, upstream: Upstream, user_agent: str, clock: Callable[[], float]) -> None:
         self.upstream = upstream
         self.key = "" if upstream.api_key is None else upstream.api_key.reveal()
-        self._clock = clock
+        self.clock = clock
         self._root = _root(upstream)
         times = upstream.timeouts
         self._timeout = aiohttp.ClientTimeout(total=times.total_s, sock_connect=times.connect_s)
@@ -64,7 +64,7 @@ class Endpoint:
         """One chat completion. `stop_after_bytes`: leave, as a client does, once so much of the answer is there; what
         came is then the answer, cut.
         """
-        began_s, way = self._clock(), _Way()
+        began_s, way = self.clock(), _Way()
         try:
             try:
                 return await self._call(body, began_s, stop_after_bytes, way)
@@ -74,9 +74,9 @@ class Endpoint:
                 # An idle connection was closed as the request was sent on it.
                 return await self._call(body, began_s, stop_after_bytes, way)
         except TimeoutError:
-            return Reply(reason="timeout", end_s=self._clock() - began_s)
+            return Reply(reason="timeout", end_s=self.clock() - began_s)
         except (aiohttp.ClientError, OSError):
-            return Reply(reason="unreachable", end_s=self._clock() - began_s)
+            return Reply(reason="unreachable", end_s=self.clock() - began_s)
 
     async def close(self) -> None:
         """End all connections."""
@@ -100,7 +100,7 @@ class Endpoint:
             return await self._refusal(response, began_s)
 
     async def _refusal(self, response: aiohttp.ClientResponse, began_s: float) -> Reply:
-        head_s, text = self._clock() - began_s, bytearray()
+        head_s, text = self.clock() - began_s, bytearray()
         try:
             async with asyncio.timeout(self.upstream.timeouts.idle_s):
                 # A key that lies across the bound is read whole, so that no part of it is left.
@@ -119,7 +119,7 @@ class Endpoint:
             error=said[:MAX_ERROR_BYTES],
             retry_after_s=_seconds(response.headers.get("Retry-After", "")),
             first_byte_s=head_s,
-            end_s=self._clock() - began_s,
+            end_s=self.clock() - began_s,
         )
 
 
@@ -132,7 +132,7 @@ class _Reading:
         self._response = response
         self._key = endpoint.key
         self._idle_s = endpoint.upstream.timeouts.idle_s
-        self._clock = endpoint._clock  # noqa: SLF001  (a part of Endpoint)
+        self._clock = endpoint.clock
         self._began_s = began_s
         self._first_byte_s = self._clock() - began_s
         self._first_token_s: float | None = None
