@@ -60,7 +60,7 @@ from proxy.replay.prepare import Destination, Settings, destination
 from proxy.replay.presets import PRESETS, Decoding
 from proxy.replay.run import GivenUp, Run, Ways
 from proxy.replay.scoring import alarms
-from proxy.replay.session import Session
+from proxy.replay.session import BrokenOff, Session
 from proxy.replay.summary import Summary
 from proxy.replay.survey import Survey, survey
 from proxy.store import StoreError
@@ -182,9 +182,9 @@ def _opened(session: Session) -> Checkpoint:
 def _scored(session: Session, checkpoint: Checkpoint) -> Summary:
     try:
         return session.score(checkpoint)
-    except KeyboardInterrupt:
+    except BrokenOff as broken_off:
         note("paramwall: broken off while scoring; --export scores what there is")
-        raise typer.Exit(128 + signal.SIGINT) from None
+        raise typer.Exit(128 + broken_off.signal) from None
     except (StoreError, UnusableDataset) as error:
         refuse(str(error), "nothing that was answered is lost: --export scores it again")
     except OSError as error:

@@ -116,10 +116,11 @@ def read_stream(head: bytes, tail: bytes, size: int) -> Reading:
 
 
 def _first_token(events: Iterable[Event]) -> int | None:
-    return next((event.end for event in events if _carries_output(event)), None)
+    return next((event.end for event in events if carries_output(event)), None)
 
 
-def _carries_output(event: Event) -> bool:
+def carries_output(event: Event) -> bool:
+    """Whether any of the model's words, thoughts or calls is in it."""
     chunk = _decoded(event.data)
     if chunk is None:
         return False

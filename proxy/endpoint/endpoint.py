@@ -18,7 +18,8 @@ import aiohttp
 
 from proxy.config.values import Reference, Vendor
 from proxy.contract.assemble import Assembler
-from proxy.contract.reading import read_stream
+from proxy.contract.reading import carries_output
+from proxy.contract.sse import EventDecoder
 from proxy.endpoint.reply import Reply
 from proxy.endpoint.striking import struck_from_answer, struck_from_refusal
 
@@ -139,7 +140,7 @@ class _Reading:
         self._stop_after = MAX_ANSWER_BYTES if stop_after_bytes is None else stop_after_bytes
         self._stops = stop_after_bytes is not None
         self._assembler = Assembler(response.headers.get("Content-Type", ""))
-        self._head = bytearray()
+        self._events = EventDecoder()
         self._size = 0
 
     async def reply(self) -> Reply:
@@ -162,11 +163,9 @@ class _Reading:
     def _take(self, piece: bytes) -> None:
         self._size += len(piece)
         self._assembler.feed(piece)
-        if self._first_token_s is None and len(self._head) < _FIRST_TOKEN_BYTES:
-            self._head += piece
-            if read_stream(b"", bytes(self._head), len(self._head)).first_token is not None:
-                self._first_token_s = self._clock() - self._began_s
-                self._head.clear()
+        looked_for = self._first_token_s is None and self._size <= _FIRST_TOKEN_BYTES
+        if looked_for and any(map(carries_output, self._events.feed(piece))):
+            self._first_token_s = self._clock() - self._began_s
 
     def _ended(self, reason: str, *, complete: bool) -> Reply:
         answer = self._assembler.answer(complete=complete)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -31,6 +31,14 @@ from proxy.replay.survey import Survey, laid_over, plan_of
 from proxy.scorer.answers import ModelNames
 
 SUMMARY: Final = "summary.json"
+
+
+class BrokenOff(KeyboardInterrupt):
+    """A signal came while a replay was scored. No Exception, so that nothing on its way takes it for a failure."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = signal.Signals(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Session:
 
     def score(self, checkpoint: Checkpoint) -> Summary:
         """Write results.jsonl and summary.json, and return the latter. Raises StoreError, UnusableDataset,
-        or OSError, and KeyboardInterrupt at SIGINT and SIGTERM.
+        or OSError, and BrokenOff at SIGINT and SIGTERM.
         """
         with _interruptible():
             return self._score(checkpoint)
@@ -102,10 +110,14 @@ class Session:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Both signals raise KeyboardInterrupt. By itself SIGTERM ends a process at once, with a half-written file of texts
-    left behind, and after an event loop's end neither is sure to have a handler.
+    """Both signals raise BrokenOff. By itself SIGTERM ends a process at once, with a half-written file of texts left
+    behind, and after an event loop's end neither is sure to have a handler.
     """
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def break_off(number: int, _frame: object) -> NoReturn:
+        raise BrokenOff(number)
+
+    before = {number: signal.signal(number, break_off) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

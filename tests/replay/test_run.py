@@ -306,7 +306,7 @@ def test_a_signal_while_scoring_leaves_no_file_half_written(
         assert signal.getsignal(number) is ignored
     finally:
         signal.signal(number, handler)
-    assert (ran.code, ran.err) == (130, "paramwall: broken off while scoring; --export scores what there is\n")
+    assert (ran.code, ran.err) == (128 + number, "paramwall: broken off while scoring; --export scores what there is\n")
     begun = [name for name in before if name.startswith(".results.jsonl.")]
     assert len(begun) == 1
     assert {each.name for each in output.iterdir()} == {"lock", "replay.db"}
