@@ -23,6 +23,8 @@ REASONS: Final = (
 )
 """Why a call gave no answer: 429; another 4xx or a redirect; 5xx; no connection, or one that broke before the answer;
 too late; broken off; too long; a fault of ours."""
+CANCELLED: Final = "cancelled"
+"""A call that we broke off ourselves: nobody wants its answer any more. It was made, and may be billed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from proxy.contract.envelope import Envelope, MalformedBody
 from proxy.contract.exchange import Admitted
 from proxy.drift.offset import KNOWN_SKEW
 from proxy.drift.rows import Key, LostRow, PairRow, Value
-from proxy.endpoint.reply import Reply
+from proxy.endpoint.reply import CANCELLED, Reply
 from proxy.scorer.answers import Compiled
 from proxy.scorer.book import CELL_NUMBERS, KVV_CELL
 from proxy.scorer.budget import Budget
@@ -84,7 +84,7 @@ class Pairs:
         """Ask `reference` from now on, within the budgets of `mirror`; what was spent stays spent."""
         former = self.leg
         if former is None or former.reference != reference:
-            self.leg = None if reference is None else ReferenceLeg(reference, self._clock)
+            self.leg = None if reference is None else ReferenceLeg(reference, self._clock, self._cancelled)
             if former is not None:
                 self._run(former.close_when_idle())
         self._budget.limits = mirror
@@ -231,6 +231,9 @@ class Pairs:
             self._budget.spend(self._clock(), max(more, 0), requests=0)
         self._on_reply(reply)
         return reply
+
+    def _cancelled(self) -> None:
+        self._on_reply(Reply(reason=CANCELLED))
 
     def _score(self, entry: Entry) -> None:
         """When all is there, turn it into values and let go of the texts that nobody keeps."""

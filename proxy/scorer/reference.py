@@ -21,10 +21,13 @@ _IDLE_POLL_S: Final = 1.0
 
 
 class ReferenceLeg:
-    """Calls to one reference. Make it inside a running event loop; `clock` is in seconds."""
+    """Calls to one reference. Make it inside a running event loop; `clock` is in seconds, `on_cancel` counts a call
+    that was broken off.
+    """
 
-    def __init__(self, reference: Reference, clock: Callable[[], float]) -> None:
+    def __init__(self, reference: Reference, clock: Callable[[], float], on_cancel: Callable[[], None]) -> None:
         self.reference = reference
+        self._on_cancel = on_cancel
         self.in_flight = 0
         self._pause = Pause(clock)
         self._room = asyncio.Semaphore(reference.max_in_flight)
@@ -43,6 +46,9 @@ class ReferenceLeg:
             self.in_flight += 1
             try:
                 reply = await self._endpoint.call(body)
+            except asyncio.CancelledError:
+                self._on_cancel()
+                raise
             finally:
                 self.in_flight -= 1
         if reply.reason == "rate_limited":

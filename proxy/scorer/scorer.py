@@ -23,7 +23,7 @@ from proxy.contract.answer import Answer
 from proxy.contract.exchange import VERSION, Admitted, Finished, Frame, Part, Rates, Requests
 from proxy.drift.report import Alarm, Event
 from proxy.drift.rows import AcknowledgedRow, Key, LostRow, PairRow, Row, TermsRow
-from proxy.endpoint.reply import REASONS, Reply
+from proxy.endpoint.reply import CANCELLED, REASONS, Reply
 from proxy.metrics.scorer import ScorerMetrics
 from proxy.scorer.answers import Compiled, ModelNames, Tally, Unfinished
 from proxy.scorer.bodies import Keep
@@ -306,7 +306,7 @@ class Scorer:
         self._pairs.use(config.reference, config.mirror, keep_bodies=self._keeping.wanted is not Keep.OFF)
         self._prompts.use(None if config.reference is None else config.signals.tokenizer_file)
         self._probing.use(config)
-        self._metrics.prepare([vendor.name for vendor in config.vendors], FATES, ("ok", *REASONS))
+        self._metrics.prepare([vendor.name for vendor in config.vendors], FATES, ("ok", *REASONS, CANCELLED))
         self._inbox.tell(self._rates())
 
     def _rates(self) -> Rates:
