@@ -6,9 +6,11 @@ in a problem but what policy/verdict.py declares safe to show.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -18,6 +20,7 @@ from proxy.contract.envelope import MalformedBody
 from proxy.policy.verdict import Finding
 
 SERVER: Final = "paramwall"
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +54,19 @@ class Refused(Exception):
 def raw(problem: Problem, receipts: Mapping[str, str], *, close: bool) -> bytes:
     """The problem as an HTTP/1.1 response, never cached, marked as our own (RFC 9110 section 6.6.1 asks for Date)."""
     body = problem.body()
-    lines = [
-        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
-        f"Date: {formatdate(usegmt=True)}",
-        f"Server: {SERVER}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "x-paramwall-error-source: proxy",
-        *(f"{name}: {value}" for name, value in (*receipts.items(), *problem.headers.items())),
-        *(["Connection: close"] if close else []),
-    ]
-    return "\r\n".join((*lines, "", "")).encode("ascii") + body
+    own = "".join([f"{name}: {value}\r\n" for name, value in (*receipts.items(), *problem.headers.items())])
+    end = "Connection: close\r\n" if close else ""
+    head = (
+        f"HTTP/1.1 {problem.status} {_PHRASES[problem.status]}\r\nDate: {_date(int(time.time()))}\r\n"
+        f"Server: {SERVER}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"Cache-Control: no-store\r\nx-paramwall-error-source: proxy\r\n{own}{end}\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def from_findings(findings: tuple[Finding, ...], mode: str) -> Problem:

@@ -32,6 +32,9 @@ SEND_BUFFER: Final = 64 * 1024
 kernel."""
 DRAIN_POLL_S: Final = 0.05
 BACKLOG: Final = 4096
+ACCEPTS_A_TURN: Final = 8
+"""Handles of each listening socket. uvloop accepts one connection of a handle a turn, so a worker that is busy with
+streams (turns of several milliseconds) would leave clients waiting that only need to hear that there is no room."""
 SWEEP_S: Final = 0.25
 """How often deadlines and idle connections are looked at: all of them are seconds or more."""
 LINGER_S: Final = 2.0
@@ -90,7 +93,8 @@ class DataPlane:
         context = _tls(config)
         for sock in sockets:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-            self._servers.append(await loop.create_server(front, sock=sock, ssl=context, backlog=BACKLOG))
+            for one in (sock, *(sock.dup() for _ in range(ACCEPTS_A_TURN - 1))):
+                self._servers.append(await loop.create_server(front, sock=one, ssl=context, backlog=BACKLOG))
         self._sweep()
 
     def swap(self, config: Config, tap: Tap | None = None) -> None:
