@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, cast
 import aiohttp
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.http_parser import HttpParser, HttpRequestParser, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 WRITE_HIGH_WATER: Final = 32 * 1024
@@ -69,19 +69,20 @@ class Request:
 class Connection(RequestHandler):
     """One client connection: aiohttp's, with flow control towards the vendor and a deadline for the head."""
 
-    __slots__ = ("body", "front", "head_timer", "reader")
+    __slots__ = ("body", "front", "head_timer", "reader", "rest_timer")
 
     body: StreamReader | None
     front: Front
     reader: Reader | None
     head_timer: asyncio.TimerHandle | None
+    rest_timer: asyncio.TimerHandle | None
 
     def __init__(self, front: Front, **options: Any) -> None:  # noqa: ANN401  (aiohttp's own options)
         super().__init__(front, **options)
         self.body = None
         self.front = front
         self.reader = None
-        self.head_timer = None
+        self.head_timer = self.rest_timer = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Bound what may wait for a slow reader."""
@@ -92,7 +93,9 @@ class Connection(RequestHandler):
         """Release the vendor before anything else happens."""
         if self.reader is not None:
             self.reader.client_gone()
-        self._stop_head_timer()
+        for timer in (self.head_timer, self.rest_timer):
+            if timer is not None:
+                timer.cancel()
         self.transport = None
         super().connection_lost(exc)
 
@@ -195,6 +198,19 @@ class Connection(RequestHandler):
         self._keepalive = True
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(close_at, self._process_keepalive)
+        if self.rest_timer is None:
+            self.rest_timer = self._loop.call_later(self.front.head_timeout_s, self._look_behind)
+
+    def _look_behind(self) -> None:
+        """A head that began in the read that ended the request before it is late too. Requests share this timer."""
+        self.rest_timer = None
+        idle_since = self.idle_since()
+        if idle_since is not None:
+            due = idle_since + self.front.head_timeout_s
+            if due > self._loop.time():
+                self.rest_timer = self._loop.call_at(due, self._look_behind)
+            elif begun(self._parser):
+                self._head_late()
 
     def idle_since(self) -> float | None:
         """Since when (on the loop's clock) this connection waits for a request; None while it serves one."""
@@ -292,6 +308,14 @@ class Front(web.Server):
         return Connection(self, loop=self._loop, keepalive_timeout=self._keepalive_s, **self._kwargs)
 
 
+def begun(parser: HttpParser[Any] | None) -> bool:
+    """Whether a parser between requests has seen a part of the next head. If so, it is of no further use."""
+    try:
+        return parser is not None and parser.feed_eof() is not None
+    except Exception:  # it tried to take the part for a whole
+        return True
+
+
 async def _never(request: web.BaseRequest) -> web.StreamResponse:
     """Aiohttp asks for a handler; Connection.start never calls it."""
     raise NotImplementedError
@@ -309,7 +333,7 @@ def verify() -> None:
         raise RuntimeError(f"aiohttp {aiohttp.__version__} is installed; allowed: >=3.14.5,<3.15. {_REMEDY}")
     if HttpRequestParser.__module__ != "aiohttp._http_parser":
         raise RuntimeError(f"aiohttp's C parser is missing (is AIOHTTP_NO_EXTENSIONS set?). {_REMEDY}")
-    for owner, names in ((RequestHandler, _OF_HANDLER), (StreamReader, _OF_READER)):
+    for owner, names in ((RequestHandler, _OF_HANDLER), (StreamReader, _OF_READER), (HttpRequestParser, _OF_PARSER)):
         missing = [name for name in names if not hasattr(owner, name)]
         if missing:
             raise RuntimeError(f"aiohttp's {owner.__name__} has no {', '.join(missing)}. {_REMEDY}")
@@ -321,5 +345,6 @@ _OF_HANDLER: Final = (
     *("_keepalive_timeout", "_lingering_time", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time"),
     *("_parser", "_process_keepalive", "_request_in_progress", "_resume_reading_if_drained", "_waiter"),
 )
+_OF_PARSER: Final = ("feed_eof", "message_consumed")
 _OF_READER: Final = ("_buffer", "_buffer_offset", "_eof", "_exception")
 _REMEDY: Final = "hint: reinstall with `pip install -c constraints.txt -e .`"
