@@ -59,7 +59,7 @@ _NOW = Row(
         stat(
             "Reference fails",
             "Share of the calls to the reference that did not succeed. Above 1 % every vendor becomes inconclusive.",
-            Query(share(rate(_REFERENCE, "", 'outcome!="ok"'), rate(_REFERENCE)), "failed", empty=_NO_REFERENCE),
+            Query(share(rate(_REFERENCE, "", 'outcome!~"ok|cancelled"'), rate(_REFERENCE)), "failed", empty=_NO_REFERENCE),
             unit="percentunit",
             limits=levels("green", (0.01, "yellow"), (0.1, "red")),
         ),
@@ -158,7 +158,8 @@ _COST = Row(
         timeseries(
             "Calls by outcome",
             "rate_limited: its 429, or the pause it asked for. refused: another status below 500. cut: broken off. "
-            "Anything but ok above 1 % makes verdicts inconclusive.",
+            "cancelled: broken off by us, since the vendor failed or its client left. Anything but ok and cancelled "
+            "above 1 % makes verdicts inconclusive.",
             Query(happened(_REFERENCE, "outcome"), "{{outcome}}", empty=_NO_REFERENCE),
             unit="reqps",
             stacked=True,

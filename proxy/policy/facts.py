@@ -22,8 +22,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -101,9 +101,19 @@ class Lists:
     folded: Mapping[str, str]
 
 
-@lru_cache(maxsize=64)
+_lists: Final[WeakKeyDictionary[Plan, Lists]] = WeakKeyDictionary()
+"""Weak: a plan that a reload has replaced goes, and takes along what it remembers of requests."""
+
+
 def lists_of(plan: Plan) -> Lists:
     """Those of a plan."""
+    found = _lists.get(plan)
+    if found is None:
+        found = _lists[plan] = _made_lists(plan)
+    return found
+
+
+def _made_lists(plan: Plan) -> Lists:
     names = frozenset(name for by_mode in plan.tables.values() for table in by_mode.values() for name in table.members)
     kept = names | INNER
     folded = {fold_short(name): name for name in kept}

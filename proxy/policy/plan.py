@@ -88,7 +88,7 @@ class Table:
     folded: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Plan:
     """A policy compiled for one vendor: everything resolved, so that a request costs little.
 

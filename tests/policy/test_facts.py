@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections import Counter
 from typing import Any, Final, TypeAlias
 
@@ -206,6 +208,16 @@ UNKNOWN: Final = [
 @pytest.mark.parametrize(("body", "clause", "unknown"), UNKNOWN)
 def test_what_was_not_kept_is_not_guessed(body: str, clause: str, unknown: str) -> None:
     assert agreed(body.encode(), plan(), policy(clause)).unknown == unknown
+
+
+def test_a_plan_that_nobody_uses_any_more_is_let_go() -> None:
+    """A reload makes new plans, and each remembers megabytes of requests."""
+    used = policy("kind: reasoning-history")
+    assert lists_of(used) is lists_of(used)
+    there = weakref.ref(used)
+    del used
+    gc.collect()
+    assert there() is None
 
 
 def test_a_history_that_nobody_looked_through_is_not_known() -> None:

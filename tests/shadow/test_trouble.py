@@ -106,6 +106,29 @@ async def test_a_reference_that_hangs_leaves_the_state_inconclusive_and_clients_
             assert {key["state"] for key in watched.status()["drift"]} == {"inconclusive"}
 
 
+async def test_a_call_that_is_broken_off_is_counted(tmp_path: Path) -> None:
+    """The reference may bill it: its pair was lost because the vendor refused, after the call was made."""
+    heard, refuse = asyncio.Event(), asyncio.Event()
+
+    async def listening(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        heard.set()
+        await reader.read(-1)
+
+    async def refusing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await refuse.wait()
+        writer.write(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+
+    async with answering(refusing) as vendor, answering(listening) as reference:
+        async with watching(tmp_path, vendor, reference, mirror={"second_answer": "0%"}) as watched:
+            asking = asyncio.create_task(ask(watched, body()))
+            async with asyncio.timeout(20):
+                await heard.wait()
+                refuse.set()
+                assert await asking == [503]
+            await until(lambda: watched.count("paramwall_reference_requests_total", outcome="cancelled") == 1)
+            await until(watched.balanced)
+
+
 async def test_a_reference_that_asks_for_rest_is_left_in_peace(tmp_path: Path) -> None:
     asked = 0
 
