@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import select
 import socket
 import ssl
 import time
@@ -125,7 +126,8 @@ class DataPlane:
         """Stop accepting, tell clients to go, finish what is under way, then end the rest without faking an end.
 
         A connection is closed once it has been idle for `grace_s`: its client may be sending a request right now, or
-        had an answer that began before the drain and did not say `Connection: close`. `deadline_s` bounds the whole.
+        had an answer that began before the drain and did not say `Connection: close`. A request that has arrived by
+        then is answered, read or not. `deadline_s` bounds the whole.
         """
         self._pipeline.draining = True
         await self.stop_accepting()
@@ -144,7 +146,7 @@ class DataPlane:
         while (front.connections or now - began < grace_s) and now - began < deadline_s:
             for connection in front.open_connections():
                 idle_since = connection.idle_since()
-                if idle_since is not None and now - max(idle_since, began) >= grace_s:
+                if idle_since is not None and now - max(idle_since, began) >= grace_s and _is_quiet(connection):
                     connection.force_close()
             await asyncio.sleep(min(DRAIN_POLL_S, max(0.0, began + deadline_s - now)))
             now = clock()
@@ -200,6 +202,15 @@ class DataPlane:
             self._second = second
             self._calendar = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._calendar}.{int((now - second) * 1000):03d}Z"
+
+
+def _is_quiet(connection: aiohttp_hooks.Connection) -> bool:
+    """Whether nothing waits in the kernel that the event loop has not read yet: closing would reset it away."""
+    if connection.transport is None:
+        return True
+    waiting = select.poll()
+    waiting.register(connection.transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return not waiting.poll(0)
 
 
 def _request_ids() -> Callable[[], str]:

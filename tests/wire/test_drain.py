@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from proxy.wire.aiohttp_hooks import Connection
 from proxy.wire.server import DataPlane
 from tests.proxying import Proxy, configured, proxying
 from tests.wire.client import Wire, asking, post, until, wired
@@ -85,6 +86,27 @@ async def test_requests_within_the_grace_are_answered_and_told_to_go() -> None:
             answer = await wire.answer()
             assert (answer.status, answer.value("connection")) == (200, b"close")
             assert await wire.end() == "eof"
+
+
+async def test_a_request_that_has_arrived_unread_when_its_connection_is_to_close_is_answered() -> None:
+    """The look at idle connections and the client's bytes come in one turn of the loop."""
+    async with vending([OK]) as vendor, proxying(configured(vendor.url)) as proxy:
+        with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+            front = proxy.plane._front
+            assert front is not None
+            await until(lambda: any(each.idle_since() is not None for each in front.open_connections()))
+            look, request = front.open_connections, [post(asking())]
+
+            def ask_and_look() -> list[Connection]:
+                while request:
+                    client.sendall(request.pop())
+                return look()
+
+            front.open_connections = ask_and_look  # type: ignore[method-assign]
+            async with draining(proxy, 0.0, 10):
+                answer = await asyncio.to_thread(client.recv, 65536)
+                assert answer.startswith(b"HTTP/1.1 200 ")
+                assert b"\r\nConnection: close\r\n" in answer
 
 
 async def test_a_refusal_within_the_grace_says_close() -> None:
