@@ -29,6 +29,7 @@ from proxy.policy.plan import Plan
 from proxy.policy.verdict import Route
 from proxy.wire.server import DataPlane
 from tests import exposed
+from tests.canary_sweep import told
 
 _ANY_PORT = 9
 
@@ -77,6 +78,7 @@ class Recorder:
         client: Client | None,
         *,
         opted_out: bool,
+        strain: float,
         envelope: Envelope,
         decision: Decision,
         body: bytes,
@@ -149,10 +151,17 @@ async def proxying(config: Config, **seams: Any) -> AsyncIterator[Proxy]:  # noq
     lines: list[dict[str, Any]] = []
     recorder = Recorder()
     seams.setdefault("tap", recorder)
-    plane = DataPlane(config, metrics, lambda line: lines.append(orjson.loads(line)), **seams)
+
+    def write(line: bytes) -> None:
+        told("the log", line)
+        lines.append(orjson.loads(line))
+
+    plane = DataPlane(config, metrics, write, **seams)
     await plane.start([sock])
+    proxy = Proxy(f"http://127.0.0.1:{port}/v1", port, plane, metrics, lines, recorder.shown)
     try:
-        yield Proxy(f"http://127.0.0.1:{port}/v1", port, plane, metrics, lines, recorder.shown)
+        yield proxy
     finally:
         await plane.drain(0.0, 1.0)
         sock.close()
+        told("the metrics", proxy.exposition())

@@ -14,8 +14,8 @@ from proxy.metrics.cells import Cell, Counters, Gauges, Registry
 
 SELECTED: Final = "selected"
 FINAL: Final = ("excluded", "shed", "scored", "failed", "expired")
-"""excluded: not to be shown to the reference; shed: no room or no scorer; scored: a pair; failed: one side gave no
-answer that could be compared; expired: not complete in time.
+"""excluded: not to be shown to the reference; shed: no room, no scorer, or a busy worker; scored: a
+pair; failed: one side gave no answer that could be compared; expired: not complete in time.
 """
 WORKER_REASONS: Final = (
     (SELECTED, ""),
@@ -25,8 +25,9 @@ WORKER_REASONS: Final = (
     ("excluded", "too_large"),
     ("shed", "outbox_full"),
     ("shed", "no_scorer"),
+    ("shed", "busy"),
 )
-DROP_REASONS: Final = ("outbox_full", "no_scorer")
+DROP_REASONS: Final = ("outbox_full", "no_scorer", "busy")
 
 
 def mirror_counters(registry: Registry) -> Counters:

@@ -72,12 +72,15 @@ class Outbox(asyncio.Protocol):
         """Bytes that the kernel had not taken when last written to, and what came since."""
         return self._waiting + self._unsent
 
-    def put(self, frame: Frame, *, urgent: bool = False) -> bool:
-        """Send a frame soon; False when it is dropped. An urgent one is small, and has some room of its own."""
+    def put(self, frame: Frame, *, urgent: bool = False, first_to_go: bool = False) -> bool:
+        """Send a frame soon; False when it is dropped. An urgent one is small, and has some room of its own; of those
+        that are the first to go half of the room may be full.
+        """
         if self._transport is None:
             return False
         text = encode(frame)
-        if self._waiting + self._unsent + len(text) > self.limit + (URGENT_BYTES if urgent else 0):
+        limit = self.limit // 2 if first_to_go else self.limit + (URGENT_BYTES if urgent else 0)
+        if self._waiting + self._unsent + len(text) > limit:
             return False
         self._frames.append(text)
         self._waiting += len(text)

@@ -33,6 +33,10 @@ from proxy.shadow.outbox import Outbox
 from proxy.shadow.sampling import chosen, conversation_of
 
 _CLOSE_S: Final = 1.0
+MIRRORED_BELOW: Final = 0.9
+CHECKED_BELOW: Final = 0.95
+"""How full a worker may be: first nothing more is mirrored, then nothing more is checked, and only when it is full are
+requests refused (wire/admission.py)."""
 _LONG: Final = frozenset(LONG_MEMBERS)
 _ASKED: Final = _LONG | frozenset(ASKED_MEMBERS)
 
@@ -87,13 +91,13 @@ class Ticket:
         if self._whole and outbox.put(self._frame(exchange)):
             return
         self._whole = False
-        self._shadow.dropped(self._vendor.name)
+        self._shadow.dropped(self._vendor.name, "outbox_full" if outbox.open else "no_scorer")
         outbox.put(self._frame(replace(exchange, answer=b"")), urgent=True)
 
     def announce(self, body: bytes) -> None:
         """Tell the scorer before the answer is known that this one is mirrored."""
         shadow, vendor = self._shadow, self._vendor
-        if shadow.outbox.put(Admitted(self._id, vendor.name, vendor.plan.name, self._mode, body)):
+        if shadow.outbox.put(Admitted(self._id, vendor.name, vendor.plan.name, self._mode, body), first_to_go=True):
             self._mirrored = True
         else:
             shadow.count(vendor.name, "shed", "outbox_full" if shadow.outbox.open else "no_scorer")
@@ -143,6 +147,7 @@ class Shadow:
         client: Client | None,
         *,
         opted_out: bool,
+        strain: float,
         envelope: Envelope,
         decision: Decision,
         body: bytes,
@@ -150,13 +155,19 @@ class Shadow:
         """See wire/tap.py."""
         checked = self._is_checked(request_id)
         mirrored = self._is_mirrored(request_id, vendor, client, opted_out=opted_out, envelope=envelope, body=body)
+        if mirrored and strain >= MIRRORED_BELOW:
+            self.count(vendor.name, "shed", "busy")
+            mirrored = False
+        if checked and strain >= CHECKED_BELOW:
+            self.dropped(vendor.name, "busy")
+            checked = False
         if not checked and not mirrored:
             return None
         if not self.outbox.open:
             if mirrored:
                 self.count(vendor.name, "shed", "no_scorer")
             if checked:
-                self.dropped(vendor.name)
+                self.dropped(vendor.name, "no_scorer")
             return None
         keep = not self._wants_privacy(vendor, client, opted_out=opted_out)
         asked, contents = self._asked(envelope, decision)
@@ -169,9 +180,9 @@ class Shadow:
         """`paramwall_mirror_total`."""
         self._metrics.mirror(vendor, result, reason).value += 1
 
-    def dropped(self, vendor: str) -> None:
+    def dropped(self, vendor: str, reason: str) -> None:
         """An answer that will not be looked at."""
-        self._metrics.dropped(vendor, "outbox_full" if self.outbox.open else "no_scorer").value += 1
+        self._metrics.dropped(vendor, reason).value += 1
 
     def _asked(self, envelope: Envelope, decision: Decision) -> tuple[dict[str, bytes], dict[str, int]]:
         """The members by which the answer is judged, as they left. Copies: the body is not kept."""

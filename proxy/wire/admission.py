@@ -129,6 +129,10 @@ class Admission:
         count = self._vendors[vendor]
         return lambda: count.now
 
+    def strain(self) -> float:
+        """How full it was when the latest request came: the part of `in_flight` that was taken."""
+        return (self.total.now - 1) / self.total.limit
+
     def admit(self, vendor: str, client: Client | None) -> Permit:
         """A permit, or Refused with 429 (the client's own limit) or 503 (ours, the vendor's)."""
         total, at_vendor = self.total, self._vendors[vendor]

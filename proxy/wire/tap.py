@@ -41,10 +41,12 @@ class Tap(Protocol):
         client: Client | None,
         *,
         opted_out: bool,
+        strain: float,
         envelope: Envelope,
         decision: Decision,
         body: bytes,
     ) -> Ticket | None:
         """Called for one that goes to a vendor, before the answer is known; None: nobody will look. `opted_out`: the
-        client's header asks that the request be shown to no one else. `body` is what leaves for the vendor.
+        client's header asks that the request be shown to no one else; `strain` is how full the worker is, 0 to 1.
+        `body` is what leaves for the vendor.
         """

@@ -27,7 +27,7 @@ def test_many_connections_are_accepted_in_few_turns_of_the_loop() -> None:
     connections = 16 * ACCEPTS_A_TURN
 
     async def turns() -> int:
-        async with vending(whole(b"{}")) as vendor, proxying(configured(vendor.url)) as proxy:
+        async with vending([whole(b"{}")]) as vendor, proxying(configured(vendor.url)) as proxy:
             with ExitStack() as stack:
                 for _ in range(connections):  # the kernel completes them; no turn is needed
                     stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port)))
