@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -62,8 +63,11 @@ def report(
     """
     if json and markdown == "-":
         refuse("--json and --markdown - both want stdout", "give --markdown a file")
-    found = _gathered(state_dir, verify or (), replay or ())
-    made = report_of(found, title, __version__, time.time())
+    if html is not None and markdown not in (None, "-") and html == Path(markdown):
+        refuse(f"--html and --markdown are both to be {html}", "give each a file of its own")
+    now_s = time.time()
+    found = _gathered(state_dir, verify or (), replay or (), now_s)
+    made = report_of(found, _written(title), __version__, now_s)
     if not made.vendors:
         refuse("nothing is known of any vendor", "send traffic through the proxy, or run paramwall verify or replay")
     if html is None and markdown is None and not json:
@@ -78,21 +82,21 @@ def report(
         _write(Path(markdown), markdown_of(made), made, force=force)
 
 
-def _gathered(state_dir: Path | None, verify: Iterable[Path], replay: Iterable[Path]) -> Gathered:
+def _gathered(state_dir: Path | None, verify: Iterable[Path], replay: Iterable[Path], now_s: float) -> Gathered:
     """What all files say. Ends with exit code 2 when one cannot be used, or none is given."""
     found = Gathered()
     if state_dir is not None:
-        _add_log(found, state_dir)
+        _add_log(found, state_dir, now_s)
     for number, file in enumerate(verify, 1):
         try:
-            source, vendor = verified(decode_result(file.read_bytes()), str(file), f"V{number}")
+            source, vendor = verified(decode_result(file.read_bytes()), _written(file), f"V{number}")
         except (OSError, ResultError) as error:
             refuse(f"--verify {file}: {_why(error)}", "give the FILE that paramwall verify --output wrote")
         found.add(source, (vendor,))
     for number, place in enumerate(replay, 1):
         file = place / SUMMARY if place.is_dir() else place
         try:
-            source, vendors = replayed(read_summary(file), str(file), f"R{number}")
+            source, vendors = replayed(read_summary(file), _written(file), f"R{number}")
         except (OSError, NotASummary) as error:
             refuse(
                 f"--replay {place}: {_why(error)}", "give the DIR that paramwall replay --output wrote, once it ended"
@@ -103,7 +107,7 @@ def _gathered(state_dir: Path | None, verify: Iterable[Path], replay: Iterable[P
     return found
 
 
-def _add_log(found: Gathered, folder: Path) -> None:
+def _add_log(found: Gathered, folder: Path, now_s: float) -> None:
     with (
         open_log(folder) as store,
         Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
@@ -112,10 +116,14 @@ def _add_log(found: Gathered, folder: Path) -> None:
         try:
             done_to, gaps = repaired(repairs_of(store), "L1")
             source, modes = read_log(
-                store, str(folder), "L1", lambda done, total: progress.update(task, completed=done, total=total)
+                store, _written(folder), "L1", lambda done, total: progress.update(task, completed=done, total=total)
             )
         except StoreError as error:
             refuse(error.message, error.hint)
+    if not source.at_s:
+        source = replace(
+            source, at_s=now_s, from_s=None
+        )  # a log without rows says how things are now: nothing is known
     kept, former = newest(modes)
     vendors = [Vendor(vendor, modes=(mode,)) for (vendor, _), mode in kept.items()]
     left_out = [
@@ -128,6 +136,11 @@ def _add_log(found: Gathered, folder: Path) -> None:
         for vendor, mode in former
     ]
     found.add(source, (*vendors, *done_to), (*left_out, *gaps))
+
+
+def _written(name: Path | str) -> str:
+    """A name as text; bytes of it that are no characters as codes."""
+    return str(name).encode(errors="backslashreplace").decode()
 
 
 def _why(error: Exception) -> str:

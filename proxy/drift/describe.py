@@ -42,8 +42,8 @@ def recovered(found: Detector, latch: Latch, key: Key, at_s: float) -> Recovered
     return Recovered(at_s, key, series.name, series.kind, latch.at_s, latch.mark[0], evidence, threshold)
 
 
-def series_view(found: Detector) -> SeriesView:
-    """How a series stands."""
+def series_view(found: Detector, *, suspect: bool) -> SeriesView:
+    """How a series stands. `suspect`: its alarm speaks against the reference."""
     series, mark, latch = found.series, found.changepoint(), found.latch
     since = found.totals if mark is None else found.since(mark)
     effect = found.effect(since)
@@ -64,7 +64,7 @@ def series_view(found: Detector) -> SeriesView:
         None if mark is None else mark[0],
         int(since[0]),
         None if latch is None else latch.at_s,
-        latch is not None and latch.suspect,
+        suspect,
         latch is not None and latch.recovering,
         isinstance(found, BaselineDetector) and found.calibrating,
     )

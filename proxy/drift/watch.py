@@ -187,12 +187,12 @@ class Watch:
 
     def _state(self, bucket: int) -> State:
         blamed = recovering = suspected = 0
-        counted = [(found, found.latch) for found in self._counted()]
-        reference_drifts = any(found.series.of_reference for found, latch in counted if latch is not None)
-        for found, latch in counted:
+        reference_drifts = self._reference_drifts()
+        for found in self._counted():
+            latch = found.latch
             if latch is None:
                 continue
-            if found.PAIRED and (latch.suspect or reference_drifts):
+            if _suspect(found, reference_drifts=reference_drifts):
                 suspected += 1
             else:
                 blamed += 1
@@ -205,7 +205,7 @@ class Watch:
                 recovering=recovering,
                 suspected=suspected,
                 # What nobody asks for any more cannot settle, and must not raise the mirror for ever.
-                warned=bool(counts.pairs or counts.answers) and any(found.warned for found, _ in counted),
+                warned=bool(counts.pairs or counts.answers) and any(found.warned for found in self._counted()),
                 reference_fails=terms.mirrored and _fails(counts),
                 enough=data >= max(terms.enough, 1),
             )
@@ -214,6 +214,9 @@ class Watch:
     def _counted(self) -> Iterator[Detector]:
         """The series that make the state."""
         return (found for found in self._detectors.values() if not isinstance(found, BaselineDetector))
+
+    def _reference_drifts(self) -> bool:
+        return any(found.series.of_reference and found.latch is not None for found in self._counted())
 
     def _leading(self) -> Detector | None:
         told = [found for found in self._counted() if found.totals[0]]
@@ -240,7 +243,7 @@ class Watch:
         """How the key stands at a time that is not before its last row."""
         state, since_s = self._seen(now_s)
         counts = self._window.counts(self._window.bucket(now_s))
-        leading = self._leading()
+        leading, reference_drifts = self._leading(), self._reference_drifts()
         return KeyView(
             self.key,
             state,
@@ -251,7 +254,10 @@ class Watch:
             counts.answers,
             counts.failed,
             "" if leading is None else leading.series.name,
-            tuple(series_view(found) for found in self._detectors.values()),
+            tuple(
+                series_view(found, suspect=_suspect(found, reference_drifts=reference_drifts))
+                for found in self._detectors.values()
+            ),
         )
 
     def _seen(self, now_s: float) -> tuple[State, float]:
@@ -293,6 +299,12 @@ class Watch:
             found.restore(kept["series"][name])
             found.bind(found.series, terms)
         return watch
+
+
+def _suspect(found: Detector, *, reference_drifts: bool) -> bool:
+    """Whether an alarm of this series speaks against the reference."""
+    latch = found.latch
+    return latch is not None and found.PAIRED and (latch.suspect or reference_drifts)
 
 
 def _same_bet(a: Series, b: Series) -> bool:

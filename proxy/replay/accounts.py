@@ -166,6 +166,7 @@ def _signal(series: SeriesView) -> Signal:
         tolerance=series.tolerance,
         n=series.n,
         alarm=series.alarmed_at_s is not None,
+        suspect=series.suspect,
     )
 
 

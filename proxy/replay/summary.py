@@ -13,26 +13,26 @@ from typing import Final
 
 import msgspec
 
+from proxy.endpoint.documents import YEAR_10000_S, Amount, Count, Share, Total
+
 FORMAT: Final = "paramwall-replay/1"
-YEAR_10000_S: Final = 253_402_300_800
-"""Unix time from which on there is no date."""
 
 
 class Figure(msgspec.Struct, frozen=True):
     """An estimate between its bounds, made of `n` values. None: it has no meaning, or too few values."""
 
-    value: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    n: int = 0
+    value: Share | None = None
+    lower: Share | None = None
+    upper: Share | None = None
+    n: Count = 0
 
 
 class Quantiles(msgspec.Struct, frozen=True):
     """Of a time, over the answers that told it."""
 
-    p50: float | None = None
-    p95: float | None = None
-    n: int = 0
+    p50: Amount | None = None
+    p95: Amount | None = None
+    n: Count = 0
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -45,9 +45,9 @@ class Latency(msgspec.Struct, frozen=True):
 class Tokens(msgspec.Struct, frozen=True):
     """As the target counts them; `untold` answers said nothing about them."""
 
-    prompt: int = 0
-    completion: int = 0
-    untold: int = 0
+    prompt: Total = 0
+    completion: Total = 0
+    untold: Count = 0
 
 
 class KvvCounts(msgspec.Struct, frozen=True):
@@ -90,7 +90,9 @@ class Agreement(msgspec.Struct, frozen=True):
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """One series of the drift detectors, as live traffic has it. `alarm`: it drifted by the end."""
+    """One series of the drift detectors, as live traffic has it. `alarm`: it drifted by the end; `suspect`: that speaks
+    against the reference.
+    """
 
     name: str
     kind: str
@@ -98,9 +100,10 @@ class Signal(msgspec.Struct, frozen=True):
     effect: float | None
     lower: float | None
     upper: float | None
-    tolerance: float
-    n: int
+    tolerance: Amount
+    n: Count
     alarm: bool
+    suspect: bool = False
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -142,10 +145,10 @@ class Target(msgspec.Struct, frozen=True):
     role: str
     url: str
     model: str
-    asked: int
-    answered: int
-    failed: dict[str, int]
-    retried: int
+    asked: Count
+    answered: Count
+    failed: dict[str, Count]
+    retried: Count
     latency: Latency
     tokens: Tokens
     modes: tuple[ModeResult, ...]
@@ -156,7 +159,7 @@ class Dataset(msgspec.Struct, frozen=True):
 
     name: str
     sha256: str
-    records: int
+    records: Count
     modes: dict[str, int]
     would_reject: dict[str, int] = {}
 
@@ -172,8 +175,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float
     dataset: Dataset
     settings: dict[str, str | int | float | None]
-    epochs: int
-    planned: int
+    epochs: Count
+    planned: Count
     complete: bool
     targets: tuple[Target, ...]
     noise_floor: dict[str, dict[str, Figure]] | None = None
@@ -183,14 +186,20 @@ class NotASummary(ValueError):
     """The text says what is wrong with the document."""
 
 
+class _Head(msgspec.Struct):
+    format: str = FORMAT
+
+
 def read_summary(path: Path) -> Summary:
     """The summary in a file. Raises NotASummary, or OSError."""
+    text = path.read_bytes()
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Summary)
+        seen = msgspec.json.decode(text, type=_Head).format
+        if seen != FORMAT:
+            raise NotASummary(f"{path} has format {seen[:80]!r}; this paramwall reads {FORMAT}")
+        found = msgspec.json.decode(text, type=Summary)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotASummary(f"{path} is no summary of a replay: {error}") from None
     if not 0 <= found.at_s < YEAR_10000_S:
         raise NotASummary(f"{path} is no summary of a replay: its at_s is no time")
-    if found.format != FORMAT:
-        raise NotASummary(f"{path} has format {found.format}; this paramwall reads {FORMAT}")
     return found

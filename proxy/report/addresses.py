@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 LONGEST: Final = 160
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-_FILLERS: Final = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
-"""Letters by their category that show nothing."""
+_FILLERS: Final = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159"
+"""Letters and signs by their category that show nothing."""
 
 
 def without_credentials(url: str) -> str:

@@ -41,7 +41,7 @@ def interval(figure: Figure, scale: Scale, floor: Figure | None, said: str) -> M
         low, high = (
             (floor.value, floor.value) if floor.lower is None or floor.upper is None else (floor.lower, floor.upper)
         )
-        left, right = scale.at(low), scale.at(high)
+        left, right = sorted((scale.at(low), scale.at(high)))
         parts.append(
             element("rect", {"class": "floor", "x": pct(left), "y": 1, "width": pct(right - left), "height": ROW - 2})
         )

@@ -108,9 +108,17 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The state in which a replay left a vendor in one mode."""
+
+    state: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mode:
     """One vendor in one mode. Of each metric there is at most one figure for each source; `floors` are what the
-    reference reaches against itself on the same requests, `past` is from the live log.
+    reference reaches against itself on the same requests, `past` is from the live log, `ended` from replays.
     """
 
     mode: str
@@ -121,6 +129,7 @@ class Mode:
     schema_accuracy: tuple[Figure, ...] = ()
     effects: tuple[Effect, ...] = ()
     past: Past | None = None
+    ended: tuple[Ended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,5 +78,6 @@ def _mode(parts: Sequence[Mode]) -> Mode:
             schema_accuracy=joined.schema_accuracy + part.schema_accuracy,
             effects=joined.effects + part.effects,
             past=joined.past or part.past,
+            ended=joined.ended + part.ended,
         )
     return joined

@@ -53,7 +53,7 @@ def _legend(states: list[str]) -> Markup:
 def _row(name: str, mode: str, past: Past, scale: Scale) -> Markup:
     what = f"{name}, {mode} mode"
     said = "; ".join(f"{wording.state_name(span.state)} from {wording.exactly(span.from_s)}" for span in past.spans)
-    share = past.evidence[-1][1] if past.evidence else 0.0
+    share = f"{wording.rate(past.evidence[-1][1])} of an alarm at the end" if past.evidence else "no values yet"
     counted = (wording.plural(past.pairs, "pair"), f"{wording.plural(past.answers, 'answer')} checked")
     since = f"for {age(past.spans[-1].to_s - past.since_s)}"
     label = element(
@@ -63,7 +63,7 @@ def _row(name: str, mode: str, past: Past, scale: Scale) -> Markup:
         element("p", {"class": "small"}, badge(past.state), " ", quiet(since)),
         [element("p", {"class": "quiet small"}, count) for count in counted],
     )
-    line = f"evidence of the leading signal of {what}: {wording.rate(share)} of an alarm at the end"
+    line = f"evidence of the leading signal of {what}: {share}"
     drawn = element(
         "div",
         {},
@@ -72,7 +72,7 @@ def _row(name: str, mode: str, past: Past, scale: Scale) -> Markup:
         element(
             "p",
             {"class": "quiet small"},
-            f"evidence: {wording.rate(share)} of an alarm at the end (dashed line: alarm)",
+            f"evidence: {share}{' (dashed line: alarm)' if len(past.evidence) > 1 else ''}",
         ),
     )
     return element("div", {"class": "row"}, label, drawn)

@@ -81,9 +81,9 @@ def _sum(effects: list[Effect]) -> str:
 def _plot(title: str, effects: list[Effect]) -> Markup:
     if not effects:
         return Markup()
-    spoken = [one for one in effects if one.effect or one.alarm]
+    silent = [one for one in effects if _silent(one)]
+    spoken = [one for one in effects if not _silent(one)]
     spoken.sort(key=lambda one: (not one.alarm, -_over(one)))
-    silent = [one for one in effects if one not in spoken]
     signed = effects[0].kind not in wording.RATES
     parts: list[Child] = [element("h4", {}, title)]
     if spoken:
@@ -92,6 +92,13 @@ def _plot(title: str, effects: list[Effect]) -> Markup:
         word = "Never seen" if not signed else "No pair differs"
         parts.append(details(f"{word}: {wording.plural(len(silent), 'signal')}", _forest(title, silent, signed=signed)))
     return joined(*parts)
+
+
+def _silent(effect: Effect) -> bool:
+    """Whether what it looks for was never seen."""
+    if effect.kind in wording.RATES:
+        return not effect.effect and not effect.alarm
+    return wording.no_pair_differs(effect) and not effect.alarm
 
 
 def _over(effect: Effect) -> float:

@@ -5,6 +5,8 @@ Not here: live traffic, whose log holds none of this. Invariant: a bar is drawn 
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from proxy.report import charts, wording
 from proxy.report.facts import Report, Times, Usage, Vendor
 from proxy.report.html_parts import headed, quiet, section, table, tag
@@ -76,9 +78,9 @@ def _requests(usage: Usage | None) -> Child:
 def _tokens(usage: Usage | None) -> Child:
     if usage is None:
         return quiet("not known")
-    each = (
-        f"{wording.thousands(usage.completion_tokens / usage.answered)} completion an answer" if usage.answered else ""
-    )
+    each = ""
+    if usage.answered:
+        each = f"{wording.thousands(round(Fraction(usage.completion_tokens, usage.answered)))} completion an answer"
     return [
         element("p", {}, wording.thousands(usage.completion_tokens), quiet(" completion")),
         element("p", {}, wording.thousands(usage.prompt_tokens), quiet(" prompt")),

@@ -63,16 +63,20 @@ class Tally:
 
 @dataclass(slots=True)
 class _Watched:
-    """What is gathered of one key while its rows pass."""
+    """What is gathered of one key while its rows pass. `since_s`, of its state, may be before the rows begin."""
 
     first_s: float
     last_s: float
     state: str
+    since_s: float
     spans: list[Span] = field(default_factory=list)
-    since_s: float = 0.0
     marks: list[Mark] = field(default_factory=list)
     evidence: list[tuple[float, float]] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
+
+    def span(self, to_s: float) -> Span:
+        """Its state up to a time, as far as the rows tell."""
+        return Span(self.state, max(self.since_s, self.first_s), to_s)
 
 
 class Gathering:
@@ -87,7 +91,7 @@ class Gathering:
         self._contracts: frozenset[str] = frozenset()
         self._terms: Terms | None = None
         for view in book.fleet.view(book.last_at_s):
-            self._watched[view.key] = _Watched(book.last_at_s, book.last_at_s, view.state, since_s=book.last_at_s)
+            self._watched[view.key] = _Watched(book.last_at_s, book.last_at_s, view.state, view.at_s)
 
     def add(self, row: Row) -> None:
         """Take the next row."""
@@ -122,7 +126,7 @@ class Gathering:
     def _mode(self, view: KeyView, at_s: float, source: str) -> Mode:
         watched, terms = self._of(view.key, at_s), self.book.fleet.terms
         tally = watched.tally
-        spans = (*watched.spans, Span(watched.state, watched.since_s, at_s))
+        spans = (*watched.spans, watched.span(at_s))
         past = Past(
             view.state,
             watched.since_s,
@@ -152,7 +156,7 @@ class Gathering:
 
     def _of(self, key: Key, at_s: float) -> _Watched:
         if key not in self._watched:
-            self._watched[key] = _Watched(at_s, at_s, "inconclusive", since_s=at_s)
+            self._watched[key] = _Watched(at_s, at_s, "inconclusive", at_s)
         return self._watched[key]
 
     def _note(self, event: Event) -> None:
@@ -160,7 +164,7 @@ class Gathering:
         match event:
             case StateChanged():
                 if event.at_s > watched.since_s:
-                    watched.spans.append(Span(watched.state, watched.since_s, event.at_s))
+                    watched.spans.append(watched.span(event.at_s))
                 watched.state, watched.since_s = event.state, event.at_s
             case Alarm():
                 watched.marks.append(Mark(event.at_s, "alarm", event.series))

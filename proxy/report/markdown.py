@@ -21,6 +21,8 @@ MARK: Final = f"<!-- {FORMAT} -->"
 """The first line, by which a former report is known."""
 _SENTENCE: Final = 1000
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~&$]|:(?=//)|(?<=www)\.)")
+_CALLING: Final = re.compile(r"(?<!\w)@(?=\w)|@(?=[\w.\\-]*\.)")
+"""An @ that calls somebody or is an address to GitHub, which looks for both where escapes are gone already."""
 
 
 def markdown_of(report: Report) -> str:
@@ -46,7 +48,7 @@ def markdown_of(report: Report) -> str:
 
 def plain(text: str, longest: int = LONGEST) -> str:
     """Text that is no markup, on one line."""
-    return _MARKUP.sub(r"\\\1", visible(text, longest))
+    return _CALLING.sub("@<!-- -->", _MARKUP.sub(r"\\\1", visible(text, longest)))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -91,7 +93,7 @@ def _leaderboard(report: Report, ranking: Ranking) -> Iterator[str]:
     yield f"Ranked by {ranking.source}." if ranking.source else "Nobody is ranked."
     for place in ranking.places:
         if place.rank is None:
-            yield f"{plain(place.vendor)} is not ranked: {plain(place.why)}."
+            yield f"- **{plain(place.vendor)}** is not ranked: {plain(place.why)}."
 
 
 def _verdict(said: str) -> str:
@@ -173,7 +175,8 @@ def _effect(effect: Effect) -> tuple[str, ...]:
 def _unknown(report: Report) -> Iterator[str]:
     for one in report.unknown:
         whose = ", ".join(filter(None, (plain(one.vendor), plain(one.mode))))
-        yield f"- {f'{whose}: ' if whose else ''}{plain(one.what, _SENTENCE)}. To know: {plain(one.remedy, _SENTENCE)}."
+        lead = f"**{whose}**: " if whose else ""
+        yield f"- {lead}{plain(one.what, _SENTENCE)}. To know: {plain(one.remedy, _SENTENCE)}."
 
 
 def _how(report: Report) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Final
 
-from proxy.report.facts import Effect, Figure, Mode, Origin, Place, Ranking, Source, Vendor
+from proxy.report.facts import Effect, Figure, Mode, Origin, Place, Ranking, Source, Vendor, Verification
 
 ENOUGH: Final = 50
 """Values from which on a figure ranks."""
@@ -43,9 +43,14 @@ def standing_against(vendor: Vendor, mode: Mode) -> bool:
     """Whether something was found against a vendor in a mode."""
     live = "" if mode.past is None else mode.past.source
     drifted = mode.past is not None and mode.past.state in _AGAINST
-    drifted = drifted or any(_blames(effect) and effect.source != live for effect in mode.effects)
-    newest = max(vendor.verifications, key=lambda run: run.at_s, default=None)
-    return drifted or (newest is not None and newest.verdict == "fail")
+    drifted = drifted or any(blames(effect) and effect.source != live for effect in mode.effects)
+    run = newest(vendor)
+    return drifted or (run is not None and run.verdict == "fail")
+
+
+def newest(vendor: Vendor) -> Verification | None:
+    """The verification that counts."""
+    return max(vendor.verifications, key=lambda run: run.at_s, default=None)
 
 
 Ranked = tuple[Vendor, Mode]
@@ -117,8 +122,11 @@ def _why(mode: Mode, source: str) -> str:
         return f"no source has a contract pass rate with bounds and {ENOUGH} answers"
     if figure is None:
         return f"nothing of it in {source}"
+    if figure.n >= ENOUGH:
+        return f"its contract pass rate in {source} has no bounds"
     return f"{figure.n} answers in {source}, {ENOUGH} are needed"
 
 
-def _blames(effect: Effect) -> bool:
+def blames(effect: Effect) -> bool:
+    """Whether a signal speaks against the vendor."""
     return effect.alarm and not effect.against_reference and effect.kind != "baseline"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from proxy.replay import summary
 from proxy.report.addresses import without_credentials
-from proxy.report.facts import Effect, Figure, Mode, Origin, Source, Times, Usage, Vendor
+from proxy.report.facts import Effect, Ended, Figure, Mode, Origin, Source, Times, Usage, Vendor
 
 
 def replayed(found: summary.Summary, path: str, source: str) -> tuple[Source, tuple[Vendor, ...]]:
@@ -56,7 +56,8 @@ def _mode(one: summary.ModeResult, floors: dict[str, summary.Figure], role: str,
         tool_call_f1=_figure(one.kvv.tool_call_f1, source) if role == "vendor" else (),
         floors=_figure(floor, source),
         schema_accuracy=_figure(one.kvv.schema_accuracy, source),
-        effects=tuple(_effect(signal, source) for signal in one.signals),
+        effects=tuple(_effect(signal, one.state, source) for signal in one.signals),
+        ended=() if one.state is None else (Ended(one.state, source),),
     )
 
 
@@ -64,7 +65,9 @@ def _figure(found: summary.Figure, source: str) -> tuple[Figure, ...]:
     return () if found.value is None else (Figure(found.value, found.lower, found.upper, found.n, source),)
 
 
-def _effect(signal: summary.Signal, source: str) -> Effect:
+def _effect(signal: summary.Signal, state: str | None, source: str) -> Effect:
+    # Summaries did not always tell which alarms are suspect, but always the state.
+    suspect = signal.suspect or state == "reference_suspect"
     return Effect(
         signal.name,
         signal.kind,
@@ -75,4 +78,5 @@ def _effect(signal: summary.Signal, source: str) -> Effect:
         signal.n,
         signal.alarm,
         source,
+        against_reference=signal.alarm and suspect,
     )

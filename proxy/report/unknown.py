@@ -80,7 +80,10 @@ def _of_mode(name: str, mode: Mode, live: str | None) -> Iterator[Unknown]:
         yield Unknown(name, mode.mode, what, "raise mirror.second_answer, or replay with the reference twice")
     if not mode.schema_accuracy:
         yield Unknown(
-            name, mode.mode, "schema accuracy: no answer finished with tool calls", "send requests with tools"
+            name,
+            mode.mode,
+            "schema accuracy: no live or replayed answer finished with tool calls",
+            "send requests with tools",
         )
     if mode.past is not None:
         yield from _of_past(name, mode.mode, mode.past)

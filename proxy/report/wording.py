@@ -115,6 +115,8 @@ def change(value: float) -> str:
 
 def rate(value: float) -> str:
     """A share of violations."""
+    if 0.9995 <= value < 1.0:
+        return f"> 99.9{SPACE}%"
     return f"{_three(100 * value)}{SPACE}%"
 
 
@@ -129,10 +131,15 @@ def effect_bounds(effect: Effect) -> str:
     """Its bounds in brackets; "" without."""
     if effect.effect is None or effect.lower is None or effect.upper is None:
         return ""
-    if effect.kind == "swap" and effect.lower == effect.upper == 0.0:
+    if no_pair_differs(effect):
         return "no pair differs"
     write = rate if effect.kind in RATES else change
     return f"[{write(effect.lower)}, {write(effect.upper)}]".replace(f"{SPACE}%,", ",")
+
+
+def no_pair_differs(effect: Effect) -> bool:
+    """Not only as often one way as the other."""
+    return effect.kind == "swap" and effect.lower == effect.upper == 0.0
 
 
 def _three(value: float) -> str:
@@ -160,9 +167,9 @@ def quantiles(times: Times) -> str:
     return f"p50 {duration(times.p50)}{late}"
 
 
-def thousands(number: float) -> str:
+def thousands(number: int) -> str:
     """A count."""
-    return f"{number:,.0f}"
+    return f"{number:,}"
 
 
 def plural(number: int, word: str) -> str:

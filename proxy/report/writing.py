@@ -6,6 +6,7 @@ of ours does is not replaced unasked.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -23,7 +24,10 @@ class NotOurs(Exception):
 
 def write(file: Path, text: str, *, force: bool) -> None:
     """Raises NotOurs, OSError. A link stays one, and what is no regular file (a pipe, a device) is written into."""
-    file = file.resolve()
+    try:
+        file = file.resolve()
+    except RuntimeError:  # a link that leads to itself, up to Python 3.12
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
     if file.exists() and not file.is_file():
         file.write_text(text, encoding="utf-8")
         return

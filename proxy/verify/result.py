@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
+from proxy.endpoint.documents import YEAR_10000_S, Amount, Count, Share, Total
+
 FORMAT: Final = "paramwall-verify/1"
-YEAR_10000_S: Final = 253_402_300_800
-"""Unix time from which on there is no date."""
 
 
 class Verdict(StrEnum):
@@ -48,9 +48,9 @@ class LayerResult(msgspec.Struct, frozen=True):
 
     layer: str
     verdict: str
-    passed: int
-    failed: int
-    unanswered: int
+    passed: Count
+    failed: Count
+    unanswered: Count
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
@@ -68,18 +68,18 @@ class ProbeResult(msgspec.Struct, frozen=True):
     seen: str
     allowed: str
     hint: str
-    asked: int
-    unanswered: int
-    first_token_s: float | None = None
-    total_s: float | None = None
+    asked: Count
+    unanswered: Count
+    first_token_s: Amount | None = None
+    total_s: Amount | None = None
 
 
 class Spent(msgspec.Struct, frozen=True):
     """Requests sent, repeats included, and the tokens the vendor says they were."""
 
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
+    requests: Count
+    prompt_tokens: Total
+    completion_tokens: Total
 
 
 class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[LayerResult, ...]
     probes: tuple[ProbeResult, ...]
     spent: Spent
-    no_answer_share: float
+    no_answer_share: Share
 
 
 class ResultError(ValueError):
@@ -133,4 +133,6 @@ def decode_result(text: bytes) -> VerifyResult:
         raise ResultError(f"it is {FORMAT} but cannot be read: {error}") from None
     if not 0 <= result.at_s < YEAR_10000_S:
         raise ResultError(f"it is {FORMAT} but cannot be read: its at_s is no time")
+    if result.verdict not in {*Verdict}:
+        raise ResultError(f"it is {FORMAT} but cannot be read: its verdict {result.verdict[:80]!r} is none")
     return result

@@ -18,6 +18,7 @@ from proxy.replay.dataset import BUNDLED
 from proxy.replay.summary import Dataset, Latency, Summary, Target, Tokens
 from proxy.verify.result import ProbeResult, Spent, VendorSeen, VerifyResult, encode_result
 from tests.cli.running import Ran, run
+from tests.report import given as written
 
 LINE: Final = b'{"messages":[{"role":"user","content":"a"}]}\n'
 OWNED: Final = '"><script>owned()</script><img src=x onerror=owned()>\u202e\x1b[2J</style>'
@@ -157,6 +158,68 @@ def test_a_time_that_is_none(flag: str, given: Callable[..., dict[str, Any]], at
     ran = reported(tmp_path, flag, json.dumps(given(at_s=at_s)))
     assert ran.code == 2
     assert "its at_s is no time" in ran.err
+
+
+def replaced(value: Any, place: tuple[str, ...], by: object) -> Any:  # noqa: ANN401  (any JSON value)
+    """The document with one member changed; of a list, in each of its items."""
+    if not place:
+        return by
+    if isinstance(value, list):
+        return [replaced(each, place, by) for each in value]
+    return {**value, place[0]: replaced(value[place[0]], place[1:], by)}
+
+
+NUMBERS: Final = (
+    ("--verify", "layers passed"),
+    ("--verify", "probes first_token_s"),
+    ("--verify", "spent requests"),
+    ("--verify", "no_answer_share"),
+    ("--replay", "targets asked"),
+    ("--replay", "targets tokens prompt"),
+    ("--replay", "targets latency total p95"),
+    ("--replay", "targets modes contract_pass_rate value"),
+    ("--replay", "targets modes contract_pass_rate n"),
+    ("--replay", "noise_floor thinking tool_call_f1 upper"),
+)
+
+
+@pytest.mark.parametrize(("flag", "place"), NUMBERS)
+@pytest.mark.parametrize("number", [-1, -0.5, 10**400], ids=["below 0", "part of one", "huge"])
+def test_a_number_that_cannot_be(flag: str, place: str, number: float, tmp_path: Path) -> None:
+    """Refused; but what vendors said of tokens sums up to anything, and is written."""
+    text = encode_result(written.verification()) if flag == "--verify" else msgspec.json.encode(written.replay())
+    ran = reported(tmp_path, flag, json.dumps(replaced(json.loads(text), tuple(place.split()), number)))
+    if "tokens" in place and number > 0:
+        assert ran.code == 0
+        assert f"{number:,}" in ran.out
+    else:
+        assert (ran.code, ran.out) == (2, "")
+        assert place.rsplit(maxsplit=1)[-1] in ran.err
+    assert len(ran.err) < 1000
+
+
+def test_bounds_that_cross_are_drawn_within_the_axis(tmp_path: Path) -> None:
+    document = json.loads(msgspec.json.encode(written.replay()))
+    crossed = replaced(document, ("noise_floor", "thinking", "tool_call_f1", "lower"), 1.0)
+    assert reported(tmp_path, "--replay", json.dumps(crossed)).code == 0
+    assert '="-' not in re.sub(r'content="[^"]*"| d="[^"]*"', "", (tmp_path / "r.html").read_text())
+
+
+def test_a_verdict_that_is_none(tmp_path: Path) -> None:
+    ran = reported(tmp_path, "--verify", json.dumps(verification(verdict="\x1b[2Jfine")))
+    assert ran.code == 2
+    assert "its verdict '\\x1b[2Jfine' is none" in ran.err
+
+
+@pytest.mark.parametrize(("flag", "given"), [("--verify", verification), ("--replay", replay_of)])
+def test_a_format_is_shown_without_its_control_characters(
+    flag: str, given: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    ran = reported(tmp_path, flag, json.dumps(given(format="\x1b[2J" * 1000)))
+    assert ran.code == 2
+    assert "'\\x1b[2J" in ran.err
+    assert "\x1b" not in ran.err
+    assert len(ran.err) < 1000
 
 
 @pytest.mark.parametrize("flag", ["--verify", "--replay"])

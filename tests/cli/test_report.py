@@ -90,6 +90,37 @@ def test_links_and_devices_stay_what_they_are(files: tuple[str, ...], tmp_path: 
     assert pipe.is_fifo()
 
 
+def test_a_link_to_itself(files: tuple[str, ...], tmp_path: Path) -> None:
+    link = tmp_path / "link.html"
+    link.symlink_to(link)
+    for force in ((), ("--force",)):
+        ran = run("report", *files, "--html", str(link), *force)
+        assert ran.code == 2
+        assert "cannot be written: Too many levels of symbolic links" in ran.err
+    assert link.is_symlink()
+
+
+def test_names_whose_bytes_are_no_characters(files: tuple[str, ...], tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff.json")
+    odd.write_bytes(Path(files[3]).read_bytes())
+    for form in ("--json", "--markdown=-"):
+        ran = run("report", "--verify", str(odd), "--title", os.fsdecode(b"\xfe"), form)
+        assert ran.code == 0
+        assert "udcff.json" in ran.out
+        assert "udcfe" in ran.out
+
+
+def test_a_log_without_rows_is_not_old(files: tuple[str, ...], tmp_path: Path) -> None:
+    with Store.open(tmp_path):
+        pass
+    ran = run("report", "--state-dir", str(tmp_path), *files[2:4], "--json")
+    assert ran.code == 0
+    found = json.loads(ran.out)
+    assert found["sources"][0]["at_s"] == found["made_at_s"]
+    assert found["sources"][0]["from_s"] is None
+    assert not [one for one in found["unknown"] if "L1 is" in one["what"]]
+
+
 def test_a_file_that_cannot_be_written(files: tuple[str, ...], tmp_path: Path) -> None:
     ran = run("report", *files, "--html", str(tmp_path / "no" / "r.html"))
     assert ran.code == 2
@@ -124,6 +155,7 @@ REFUSED = (
     (("--replay", "other.json"), "is no summary of a replay", "paramwall replay --output"),
     (("--state-dir", "fresh"), "nothing is known of any vendor", "paramwall verify or replay"),
     (("--json", "--markdown", "-"), "both want stdout", "a file"),
+    (("--html", "r", "--markdown", "./r"), "--html and --markdown are both to be r", "a file of its own"),
 )
 
 

@@ -216,6 +216,8 @@ class TestReferenceSuspect:
         assert State.DEGRADED not in _path(events)
         fleet.fold(answers("rate", b"\1" * 30, at_s=101.0))
         assert only(fleet, 101.0).state is State.DEGRADED
+        told = {series.name: series.suspect for series in only(fleet, 101.0).series}
+        assert told == {"self": True, "swap": True, "rate": False}, "as the state counts them"
 
 
 def test_state_and_events_agree() -> None:

@@ -125,6 +125,20 @@ async def test_an_honest_vendor_raises_no_alarm_and_a_faulty_one_does(tmp_path: 
     assert summary.targets[0].modes[0].state == "ok"
 
 
+async def test_vendors_that_differ_alike_speak_against_the_reference(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data.jsonl", 100)
+    async with simulator(tool_rate=0.9) as first, simulator(tool_rate=0.9, seed=2) as second:
+        async with simulator(tool_rate=0.1, seed=3) as reference:
+            one = session(data, tmp_path / "out", first.url, second.url, reference=reference.url)
+            summary, _ = await run(one, concurrency=10)
+    for target in summary.targets[:2]:
+        (mode,) = target.modes
+        assert mode.state == "reference_suspect"
+        alarms = [each for each in mode.signals if each.alarm]
+        assert "tool-trigger" in [each.name for each in alarms]
+        assert all(each.suspect for each in alarms)
+
+
 async def test_broken_off_and_gone_on_with(tmp_path: Path) -> None:
     """What has ended is never sent again, what has not is; the result is that of a replay in one go."""
     data, seen = write_dataset(tmp_path / "data.jsonl", 60), Counter[int]()

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from proxy.report.facts import Mark, Mode, Report, Vendor
+from proxy.report.facts import Effect, Mark, Mode, Report, Vendor
 from proxy.report.html import html_of, style_text
 from proxy.report.markdown import markdown_of
 from proxy.report.markup import Markup, element, joined
@@ -177,6 +177,38 @@ def test_names_of_others_are_text(report: Report) -> None:
     assert "\\u{202e}\\u{1b}[2J" in page.text
     assert text.count("</style>") == 1
     assert text.count("<script") == text.count("<img") == 0
+
+
+def signals_of(report: Report, *effects: Effect) -> str:
+    """The text of the page's signals where one mode has these."""
+    vendor = next(one for one in report.vendors if one.role == "vendor" and one.modes)
+    mode = replace(vendor.modes[0], effects=effects)
+    page = Parsed(html_of(replace(report, vendors=(replace(vendor, modes=(mode,)),), rankings=()))).text
+    return page.partition("Signals")[2].partition("What is not known")[0]
+
+
+def test_what_differs_as_often_one_way_as_the_other_does_differ(report: Report) -> None:
+    alike = Effect("tool-trigger", "swap", 0.0, 0.0, 0.0, 0.02, 300, alarm=False, source="R1")
+    balanced = replace(alike, lower=-0.05, upper=0.05)
+    equal = replace(balanced, kind="size")
+    never = replace(alike, kind="rate", upper=0.01)
+    assert "No pair differs: 1 signal" in signals_of(report, alike)
+    assert "Never seen: 1 signal" in signals_of(report, never)
+    for one in (balanced, equal):
+        text = signals_of(report, one)
+        assert "tool-trigger" in text
+        assert "No pair differs" not in text
+
+
+def test_evidence_that_is_not_known_is_no_number(report: Report) -> None:
+    vendor = next(one for one in report.vendors if any(mode.past for mode in one.modes))
+    mode = next(mode for mode in vendor.modes if mode.past)
+    assert mode.past is not None
+    bare = replace(vendor, modes=(replace(mode, past=replace(mode.past, evidence=())),))
+    told, untold = (Parsed(html_of(replace(report, vendors=(each,), rankings=()))).text for each in (vendor, bare))
+    assert "of an alarm at the end (dashed line: alarm)" in told
+    assert "of an alarm at the end" not in untold
+    assert "evidence: no values yet" in untold
 
 
 def test_no_credentials(report: Report) -> None:

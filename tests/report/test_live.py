@@ -151,6 +151,10 @@ def test_a_log_that_was_pruned_begins_with_the_state_that_was_kept(tmp_path: Pat
     assert bad.state == "degraded"
     assert bad.pairs == PAIRS, "counts are of the state, which remembers"
     assert bad.spans[0].from_s >= source.from_s - 60
+    good = next(past_of(mode) for vendor, mode, _ in modes if vendor == "honest")
+    assert good.since_s == next(view.at_s for view in book.fleet.view(source.at_s) if view.key == GOOD)
+    assert good.since_s < source.from_s - 60, "it was so before the rows begin"
+    assert [span.from_s >= source.from_s - 60 for span in good.spans] == [True]
 
 
 def test_the_policy_used_last_speaks_for_a_vendor() -> None:

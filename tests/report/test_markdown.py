@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from proxy.report.facts import Place
 from proxy.report.markdown import MARK, markdown_of, plain
 from tests.report.given_report import whole
 from tests.report.test_html import HOSTILE, renamed
@@ -47,6 +49,17 @@ def test_names_of_others_are_no_markup(tmp_path: Path) -> None:
     assert [part for part in ("<script", "<img", "[a", "](javascript", "`") if part in active] == []
 
 
+@pytest.mark.parametrize("name", ["- x", "+ x", "1. x", "2) x", "    x", "--- x", "=== x"])
+def test_no_line_begins_with_a_name(name: str, tmp_path: Path) -> None:
+    report = whole(tmp_path)
+    vendors = tuple(replace(vendor, name=name) for vendor in report.vendors if vendor.name == "engine")
+    rankings = tuple(replace(one, places=(Place(name, None, "unknown"),)) for one in report.rankings)
+    unknown = tuple(replace(one, vendor=name) for one in report.unknown)
+    lines = markdown_of(replace(report, vendors=vendors, rankings=rankings, unknown=unknown)).splitlines()
+    assert sum(name in line for line in lines) > 9
+    assert not [line for line in lines if line.removeprefix("- ").startswith(name)]
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     [
@@ -56,6 +69,7 @@ def test_names_of_others_are_no_markup(tmp_path: Path) -> None:
         ("~f~ #1 &amp; $g$ \\", "\\~f\\~ \\#1 \\&amp; \\$g\\$ \\\\"),
         ("https://evil.example www.evil.example", "https\\://evil.example www\\.evil.example"),
         ("two\nlines", "two lines"),
+        ("a_b@c_d.example kimi-k2.6@0123 @team", "a\\_b@<!-- -->c\\_d.example kimi-k2.6@0123 @<!-- -->team"),
     ],
 )  # fmt: skip
 def test_text_is_plain(name: str, written: str) -> None:

@@ -80,6 +80,10 @@ CASES = {
         [vendor("a", figure(0.9, 1.0, source="R1")), vendor("b", HIGH)],
         {"a": 1, "b": None},
     ),
+    "nor is who has no bounds": (
+        [vendor("a", Figure(0.5, None, None, 1000, "L1")), vendor("b", HIGH)],
+        {"b": 1, "a": None},
+    ),
     "probes rank nobody": ([vendor("a", Figure(1.0, None, None, 300, "V1"))], {"a": None}),
 }  # fmt: skip
 
@@ -99,6 +103,20 @@ def test_ranks(case: str) -> None:
 def test_a_mode_that_nobody_was_seen_in_and_references_have_no_ranks() -> None:
     assert ranking_of("instant", [vendor("a", HIGH)], (LIVE,)) is None
     assert ranking_of("thinking", [Vendor("r", "reference", modes=(Mode("thinking"),))], (LIVE,)) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (figure(0.5, 1.0, n=ENOUGH - 1), "49 answers in L1, 50 are needed"),
+        (Figure(0.5, None, None, 60, "L1"), "its contract pass rate in L1 has no bounds"),
+        (figure(0.5, 1.0, source="V1"), "nothing of it in L1"),
+    ],
+)
+def test_why_a_vendor_is_not_ranked(found: Figure, why: str) -> None:
+    ranking = ranking_of("thinking", [vendor("a", found), vendor("b", HIGH)], (LIVE,))
+    assert ranking is not None
+    assert [place.why for place in ranking.places] == ["", why]
 
 
 def effect(**changes: object) -> Effect:

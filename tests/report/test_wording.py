@@ -58,6 +58,27 @@ def test_changes(value: float, written: str) -> None:
     assert wording.change(value) == written
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.0, "0"),
+        (0.999, "99.9"),
+        (0.9995, "> 99.9"),
+        (0.99999, "> 99.9"),
+        (1.0, "100"),
+        (1.2, "120"),
+        (1e-7, "< 0.001"),
+    ],
+)
+def test_rates(value: float, written: str) -> None:
+    assert wording.rate(value) == f"{written}{S}%"
+
+
+@given(st.floats(0.0, 1.0, exclude_min=True, exclude_max=True))
+def test_no_rate_is_rounded_to_all_or_nothing(value: float) -> None:
+    assert float(wording.rate(value).strip("<> %" + S)) not in (0.0, 100.0)
+
+
 def effect(kind: str, value: float | None, lower: float | None = None, upper: float | None = None) -> Effect:
     return Effect("s", kind, value, lower, upper, 0.02, 100, alarm=False, source="L1")
 
@@ -151,10 +172,10 @@ def test_urls_hold_no_credentials(url: str, shown: str) -> None:
 
 
 def test_nothing_hides() -> None:
-    hidden = "\x00\x1b\x7f\u200b\u202e\u2066\ufeff\u3164\ufe0f\U000e0100"
+    hidden = "\u2800\U0001d159\x00\x1b\x7f\u200b\u202e\u2066\ufeff\u3164\ufe0f\U000e0100"
     shown = visible(f"a{hidden}b\nc")
     assert not set(hidden) & set(shown)
-    assert shown.startswith("a\\u{0}\\u{1b}")
+    assert shown.startswith("a\\u{2800}\\u{1d159}\\u{0}\\u{1b}")
     assert shown.endswith("b c")
     assert len(visible("x" * 5000)) == 160
     assert visible("月之暗面 K2.6 é") == "月之暗面 K2.6 é"
