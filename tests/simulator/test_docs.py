@@ -13,6 +13,9 @@ from proxy.simulator.faults.table import BEGIN, END, with_tables
 from proxy.simulator.options import Lengths, Pacing
 from proxy.simulator.routes import ROUTES
 from proxy.simulator.shapes import SHAPES
+from proxy.simulator.toxics import TOXICS
+from proxy.simulator.toxics import table as toxics_table
+from proxy.simulator.toxics.parse import example, parse_toxic
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "simulator.md"
 TEXT: Final = PAGE.read_text(encoding="utf-8")
@@ -28,6 +31,18 @@ def test_a_page_without_marks_is_refused() -> None:
             with_tables(page)
 
 
+def test_table_of_toxics_is_fresh() -> None:
+    assert toxics_table.with_table(TEXT) == TEXT, "hint: python -m proxy.simulator.toxics.table docs/simulator.md"
+
+
+def test_every_toxic_in_an_example_can_be_read() -> None:
+    examples = re.findall(r"--toxic ([a-z][^\s`]+)", TEXT) + re.findall(r'parse_toxics\("([^"]+)"\)', TEXT)
+    examples += [example(toxic) for toxic in TOXICS]
+    assert len(examples) >= 12
+    for each in examples:
+        parse_toxic(each)
+
+
 def test_every_route_and_profile_is_named() -> None:
     for _, path in ROUTES:
         assert f"`{path}`" in TEXT or f" {path}`" in TEXT
@@ -38,8 +53,8 @@ def test_every_route_and_profile_is_named() -> None:
 def test_every_fault_in_an_example_can_be_read() -> None:
     examples = re.findall(r"--fault ([a-z][^\s]+)", TEXT) + re.findall(r'\{"faults": \["([^"]+)"\]\}', TEXT)
     assert len(examples) >= 2
-    for example in examples:
-        parse_fault(example)
+    for each in examples:
+        parse_fault(each)
 
 
 def test_defaults_are_those_of_the_code() -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from proxy.simulator.faults import FAULTS
+from proxy.simulator.toxics import TOXICS
 
 RUN = "import typer; from proxy.cli.simulate import simulate; typer.run(simulate)"
 
@@ -99,6 +100,11 @@ def test_port_in_use() -> None:
         (["--speed", "0"], "it must be more than 0"),
         (["--speed", "nan"], "it must be more than 0"),
         (["--tool-rate", "2"], "allowed is 0 to 1"),
+        (["--toxic", "latencies"], "did you mean latency?"),
+        (["--toxic", "latency:200kg"], "in ms, s, m"),
+        (["--upstream", "http://127.0.0.1:1/v1"], "hint: add one"),
+        (["--toxic", "latency", "--upstream", "ftp://x"], "it must be an http or https URL"),
+        (["--toxic", "latency", "--upstream", "https://user:pw@x/v1"], "without a credential"),
         (["--api-key-env", "NO_SUCH_VARIABLE"], "the variable is not set"),
         (["--api-key-env", "NOT A NAME"], "not the name of an environment variable"),
     ],
@@ -109,7 +115,32 @@ def test_refuses_with_the_remedy(arguments: list[str], said: str) -> None:
     assert "hint:" in error
 
 
-def test_lists_the_faults_on_stdout() -> None:
-    done = subprocess.run(command("--list-faults"), capture_output=True, text=True, timeout=60, check=True)
-    assert [line.split()[0] for line in done.stdout.splitlines()] == [fault.name for fault in FAULTS]
+@pytest.mark.parametrize(
+    ("flag", "names"), [("--list-faults", [f.name for f in FAULTS]), ("--list-toxics", [t.name for t in TOXICS])]
+)
+def test_lists_what_there_is_on_stdout(flag: str, names: list[str]) -> None:
+    done = subprocess.run(command(flag), capture_output=True, text=True, timeout=60, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == names
     assert done.stderr == ""
+
+
+def test_a_bad_network_before_the_simulator() -> None:
+    with running("--instant", "--toxic", "slicer:20,5", "--toxic", "latency:1ms=1@vendor") as (_, line):
+        start = re.fullmatch(
+            r"paramwall: simulating kimi-k2\.6, profile moonshot, at (\S+) "
+            r"\(faults: none; toxics: slicer:20,5,0=1@client, latency:0\.001,0=1@vendor\)\n",
+            line,
+        )
+        assert start, line
+        assert status(f"{start[1]}/models") == 200
+
+
+def test_a_bad_network_before_a_vendor_that_is_there_already() -> None:
+    with running("--instant") as (_, inner):
+        vendor = inner.split(" at ")[1].split(" ")[0]
+        with running("--toxic", "slicer", "--upstream", vendor) as (_, line):
+            start = re.search(
+                r"relaying to 127\.0\.0\.1:\d+; write `url: (\S+)` \(toxics: slicer:64,32,0=1@client\)", line
+            )
+            assert start, line
+            assert status(f"{start[1]}/models") == 200

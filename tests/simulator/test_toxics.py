@@ -250,6 +250,20 @@ async def test_a_vendor_that_is_not_there_is_a_reset() -> None:
         assert (await said_back(relay, b"x"))[0] == b""
 
 
+async def test_a_tunnel_leads_to_its_own_vendor_only() -> None:
+    async with relayed("slicer:9") as plain:
+        async with Relay(plain.vendor, tunnel=True) as relay:
+            for host, status in ((f"127.0.0.1:{plain.vendor.port}", b"200"), ("127.0.0.1:22", b"403")):
+                async with asyncio.timeout(20), connected(relay) as (reader, writer):
+                    writer.write(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == status
+                    if status == b"200":
+                        writer.write(b"hello")
+                        assert await reader.readexactly(5) == b"hello"
+                    else:
+                        assert await reader.read() == b""
+
+
 async def test_nothing_is_left_when_it_stops() -> None:
     async with relayed("timeout", "latency:10s@vendor") as relay:
         async with connected(relay) as (_, writer):

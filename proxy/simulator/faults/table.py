@@ -7,6 +7,7 @@ compares them, and `python -m proxy.simulator.faults.table docs/simulator.md` wr
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +21,11 @@ END: Final = "<!-- faults: end -->"
 
 def tables() -> str:
     """Both tables, as markdown."""
-    faults = _table(
+    faults = table(
         ("fault", "what it does", "stage", "its number"),
         [(f"`{fault.name}`", fault.does, str(fault.stage), _number(fault)) for fault in FAULTS],
     )
-    defects = _table(
+    defects = table(
         ("known defect, as a client sees it", "faults", "reports"),
         [(defect.symptom, _names(defect), defect.reports) for defect in Defect],
     )
@@ -33,16 +34,22 @@ def tables() -> str:
 
 def with_tables(page: str) -> str:
     """The page with the tables as they should be. Raises ValueError when the marks are missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    return between(page, BEGIN, END, tables())
+
+
+def between(page: str, first: str, last: str, text: str) -> str:
+    """The page with this text between two marks. Raises ValueError when one is missing."""
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
         raise ValueError(
-            f"the page lacks its marks\nhint: put these two lines where the tables belong:\n{BEGIN}\n{END}"
+            f"the page lacks its marks\nhint: put these two lines where the tables belong:\n{first}\n{last}"
         )
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return f"{before}{first}\n\n{text}\n{last}{after}"
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table in markdown."""
     lines = [heads, tuple("---" for _ in heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 

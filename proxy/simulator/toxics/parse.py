@@ -89,7 +89,9 @@ def example(toxic: Toxic) -> str:
 
 def shown(value: Value) -> str:
     """A default with its unit."""
-    return f"{value.default * 1000:g}ms" if value.unit is Unit.TIME else f"{value.default:g}"
+    if value.unit is Unit.SIZE or value.default == 0:
+        return f"{value.default:g}"
+    return f"{value.default:g}s" if value.default >= 1 else f"{value.default * 1000:g}ms"
 
 
 def _value(value: Value, seen: str, text: str) -> float:

@@ -46,6 +46,7 @@ class Relay:
         toxics: tuple[ToxicSetting, ...] = (),
         listen: Place = Place("127.0.0.1", 0),
         *,
+        tunnel: bool = False,
         seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -53,6 +54,8 @@ class Relay:
         self.vendor = vendor
         self.connections = 0
         """How many there were so far."""
+        self.tunnel = tunnel
+        """Whether clients ask for the vendor by CONNECT, as they must where TLS needs the vendor's own name."""
         self._listen = listen
         self._seed = seed
         self._clock, self._sleep = clock, sleep
@@ -67,6 +70,17 @@ class Relay:
         assert self._server is not None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, without a path. Only while it runs."""
+        host = self._listen.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def toxics(self) -> tuple[ToxicSetting, ...]:
+        """Those of connections to come."""
+        return self._toxics
 
     @property
     def open_connections(self) -> int:
@@ -115,8 +129,12 @@ class Relay:
         """One connection to its end."""
         ends = [client[1]]
         try:
+            if self.tunnel and not await self._asked_for(client):
+                return
             vendor = await asyncio.open_connection(self.vendor.host, self.vendor.port, limit=_CHUNK)
             ends.append(vendor[1])
+            if self.tunnel:
+                client[1].write(b"HTTP/1.1 200 OK\r\n\r\n")
             async with asyncio.TaskGroup() as both:
                 for source, sink, towards in ((client, vendor, Towards.VENDOR), (vendor, client, Towards.CLIENT)):
                     mine = [each for each in struck if each.towards is towards]
@@ -133,6 +151,17 @@ class Relay:
         finally:
             for writer in ends:
                 writer.close()
+
+    async def _asked_for(self, client: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> bool:
+        """Whether the client asks for our vendor (RFC 9110, 9.3.6); nobody else is led to anywhere."""
+        try:
+            head = await client[0].readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return False
+        if head.split(b" ")[:2] == [b"CONNECT", f"{self.vendor.host}:{self.vendor.port}".encode()]:
+            return True
+        client[1].write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        return False
 
     async def _pass_on(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, toxics: list[ToxicSetting], dice: Random
