@@ -20,6 +20,8 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.canary_sweep import told
+
 DEADLINE_S = 20.0
 ROOT = Path(__file__).parents[2]
 MARK = "PARAMWALL_TEST_MARK"
@@ -52,6 +54,7 @@ class Running:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.lines.append(line.decode().rstrip())
+            told("stderr of a process", line)
 
     def said(self, pattern: str) -> re.Match[str] | None:
         """The first match among the lines of stderr."""
@@ -98,7 +101,9 @@ class Running:
     async def fetch(self, path: str, **options: Any) -> tuple[int, str]:  # noqa: ANN401  (aiohttp's options)
         """Status and body from the admin port."""
         async with self.session.get(self.admin + path, **options) as response:
-            return response.status, await response.text()
+            text = await response.text()
+            told(f"the admin port's {path}", text)
+            return response.status, text
 
     async def status(self) -> dict[str, Any]:
         status, body = await self.fetch("/status")
