@@ -1,13 +1,13 @@
 """A client that leaves, in every phase of a request: the vendor is released at once and nothing stays behind.
 
-A phase is what the vendor does and the moment to leave at. Bars: the vendor's connection closes within 50 ms (99th
-percentile), each request has exactly one outcome, and no task, descriptor, permit or vendor connection is left.
+A phase is what the vendor does and the moment to leave at. Bars: the vendor's connection closes within 50 ms, each
+request has exactly one outcome, and no task, descriptor, permit or vendor connection is left. Not here: clients by the
+thousand, at random bytes (tests/load/aborts.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,7 +17,7 @@ import pytest
 
 from tests.proxying import Proxy, configured, proxying
 from tests.wire.client import Wire, asking, post, until, wired
-from tests.wire.leaks import idle, nothing_left, outcomes, total
+from tests.wire.leaks import idle, nothing_left, outcomes
 from tests.wire.vendor import Asked, Script, Vendor, head, marker_of, vending
 
 RELEASE_S = 0.05
@@ -127,40 +127,6 @@ async def test_vendor_is_released(name: str, way: str) -> None:
         assert outcomes(proxy) == {"client_gone": 5}
         assert outcomes(proxy, "paramwall_upstream_requests_total") == {"client_gone": 5}
         assert [line["failure"] for line in proxy.lines] == ["client-gone"] * 5
-
-
-async def many(requests: int, at_once: int) -> list[float]:
-    """Requests left in random phases and ways; the sorted delays of their release."""
-    draw = random.Random(1)
-    ways = ["close", "abort", "half-close"]
-    async with vending(by_marker) as vendor, proxying(configured(vendor.url)) as proxy:
-        delays: list[float] = []
-        async with nothing_left(proxy):
-            for start in range(0, requests, at_once):
-                batch = (
-                    leave(proxy, vendor, draw.choice(list(PHASES)), str(start + number), draw.choice(ways))
-                    for number in range(at_once)
-                )
-                delays += await asyncio.gather(*batch)
-                vendor.asked.clear()
-        assert outcomes(proxy) == {"client_gone": requests}
-        assert total(proxy, "paramwall_requests_total") == requests
-        assert len(proxy.lines) == requests
-        assert total(proxy, "paramwall_upstream_connection_events_total", event="opened") == requests
-    return sorted(delays)
-
-
-async def test_many_leave() -> None:
-    delays = await many(100, 10)
-    assert delays[50] < RELEASE_S
-
-
-@pytest.mark.long
-@pytest.mark.timeout(600)
-async def test_a_thousand_leave() -> None:
-    """`pytest -m long tests/wire/test_gone.py`: 99 of 100 vendor connections close within 50 ms."""
-    delays = await many(1000, 5)
-    assert delays[990] < RELEASE_S, f"p50 {delays[500] * 1000:.2f} ms, p99 {delays[990] * 1000:.2f} ms"
 
 
 @asynccontextmanager
