@@ -24,7 +24,7 @@ import orjson
 
 from tests.wire.client import Answer, post, read_answer
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 """How long a client waits for an answer: above every deadline of the proxy."""
 MARKER: Final = re.compile(rb"soak-\d+-")
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)

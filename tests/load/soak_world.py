@@ -86,7 +86,7 @@ _AMPLE: Final = {
     "tokens_per_day": 900_000_000,
 }
 _DRAIN: Final = {"timeout": "20s", "grace": "1s"}
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 180.0
 
 
 @dataclass(slots=True)
