@@ -70,13 +70,13 @@ def decide(plan: Plan, route: Route, envelope: Envelope) -> Decision:
     return settled.decision if not found else _decision(plan, route, settled.reading, [*settled.found, *found])
 
 
-def _key(opaque: frozenset[str], members: Mapping[str, Raw]) -> tuple[str | bytes, ...]:
-    """What everything but the bodies' clauses depends on: the names in order, and the values that are judged. Empty for
+def _key(opaque: frozenset[str], members: Mapping[str, Raw]) -> tuple[str | bytes, ...] | None:
+    """What everything but the bodies' clauses depends on: the names in order, and the values that are judged. None for
     a request that is not worth remembering.
     """
     values = [b"" if name in opaque else bytes(raw) for name, raw in members.items()]
     if len(values) > _MEMBERS_REMEMBERED or sum(map(len, values)) > _BYTES_REMEMBERED:
-        return ()
+        return None
     return (*members, *values)
 
 
@@ -185,15 +185,15 @@ def covers(plan: Plan, raw: Raw | None) -> bool:
             "send model as the name of one model",
             "model",
         )
-    stem, end = fold_short(name), 0
-    while end >= 0:
-        if plan.model_pattern.match(stem):
-            return True
+    stem = fold_short(name)
+    while not plan.model_pattern.match(stem):
         # Hosts read `name:free`, `name:adapter`, `name@preset/slug` (OpenRouter) and `name#deployment` (Fireworks) as
         # the model `name`.
         end = max(stem.rfind(mark) for mark in ":@#")
+        if end < 0:
+            return False
         stem = stem[:end]
-    return False
+    return True
 
 
 def _not_covered(plan: Plan, table: Table, members: Mapping[str, Raw]) -> Decision:

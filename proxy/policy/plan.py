@@ -212,7 +212,7 @@ def _table(clauses: list[Clause], route: Route, mode: Mode, enforcement: Enforce
                     fills.append(Fill(member, finding, action, rank))
         elif isinstance(clause, BodyClause):
             bodies.append(Judge(clause, action, rank))
-        elif isinstance(clause, NameClause):
+        elif isinstance(clause, NameClause):  # pragma: no branch  (a clause is one of the three)
             names.append(Judge(clause, action, rank))
     members = dict.fromkeys((name for judge in names for name in judge.clause.known), ()) | members
     folded = {fold_short(name): name for name in members}

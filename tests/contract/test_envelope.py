@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.contract import envelope as module
 from proxy.contract.envelope import (
     MAX_MEMBERS,
     MAX_NAME_CHARACTERS,
@@ -21,6 +22,7 @@ from proxy.contract.envelope import (
     MAX_STRICT_BYTES,
     Envelope,
     MalformedBody,
+    Raw,
     changes,
     fold,
     fold_short,
@@ -446,6 +448,16 @@ def test_what_a_client_is_told_of_a_member(raw: bytes, code: str, seen: str, hin
 )
 def test_the_largest_that_is_read(raw: bytes) -> None:
     assert strict(raw, "m") == json.loads(raw, parse_int=Decimal, parse_float=Decimal)
+
+
+def test_an_envelope_put_together_is_not_looked_into() -> None:
+    """Its members need not stand in its body."""
+    raw = b'"%b"' % (b"x" * 40_000)
+    assert Envelope({"a": Raw(raw)}, b"{}").span("a") == (raw, 0, 40_002)
+
+
+def test_the_seams_of_the_next_cases_are_seams() -> None:
+    assert module._CHECKED_AT_ONCE == 65_536
 
 
 @pytest.mark.parametrize("at", [5, 65_535, 65_536, 65_537, 131_071, 131_072])

@@ -175,6 +175,15 @@ def _put_into(living: list[FunctionType], mutant: Mutant) -> bool:
     return patched
 
 
+def _is_in_function(mutant: Mutant, whole: CodeType) -> bool:
+    """Whether the fault can be put into a function that lives: one that needs other cells (the last `super()` gone)
+    cannot take it.
+    """
+    cells = {(code.co_qualname, code.co_firstlineno): code.co_freevars for code in _functions(whole)}
+    changed = {(code.co_qualname, code.co_firstlineno): code.co_freevars for code in _functions(mutant.code)}
+    return bool(mutant.where) and not mutant.where.endswith(".") and cells == changed
+
+
 def _functions(code: CodeType) -> Iterator[CodeType]:
     """The code of the functions of a module and of its classes, not of functions within functions."""
     for inner in code.co_consts:
@@ -210,9 +219,10 @@ def judged(path: str, seconds: int) -> Score:
             score.equivalent += 1
         else:
             counted.append(mutant)
-    at_import = [mutant for mutant in counted if not mutant.where or mutant.where.endswith(".")]
+    whole = compile(source, file, "exec")
+    at_import = [mutant for mutant in counted if not _is_in_function(mutant, whole)]
     in_function = [mutant for mutant in counted if mutant not in at_import]
-    sound = _cold(path, compile(source, file, "exec"), seconds)
+    sound = _cold(path, whole, seconds)
     fates = [(mutant, _cold(path, mutant.code, seconds)) for mutant in at_import]
     warm = _Warm(path, in_function, seconds)
     pytest.main([*_PYTEST, *OWN[path]], plugins=[_Examples(), warm])
@@ -244,10 +254,12 @@ def _apart(path: str, seconds: int) -> tuple[int, int]:
         os.write(tell, b"%d %d" % (score.killed, len(score.survivors)))
         os._exit(0)
     os.close(tell)
-    killed, survived = os.read(told, 64).split()
+    counts = os.read(told, 64).split()
     os.close(told)
     os.waitpid(child, 0)
-    return int(killed), int(survived)
+    if not counts:
+        raise AssertionError(f"{path} could not be judged")  # the child has said why
+    return int(counts[0]), int(counts[1])
 
 
 def _line(score: Score, seconds: float) -> str:

@@ -1,8 +1,8 @@
 """Small faults in Python source: every place where one can be made, and the module compiled with it.
 
-Here: which faults there are, and where none is made (annotations, decorators, defaults of parameters, docstrings). Not
-here: whether a test sees them (mutants.py). Invariant: a mutant differs from its module in one expression or statement,
-and the same source gives the same mutants in the same order.
+Here: which faults there are, and where none is made (annotations, decorators, defaults of parameters, docstrings,
+`__all__`). Not here: whether a test sees them (mutants.py). Invariant: a mutant differs from its module in one
+expression or statement, and the same source gives the same mutants in the same order.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def mutants(source: str, filename: str) -> Iterator[Mutant]:
 def _places(node: ast.AST, where: str) -> Iterator[tuple[Place, str]]:
     spared = _NO_FAULT_HERE.get(type(node), ())
     for field, value in ast.iter_fields(node):
-        if field in spared or _is_alias(node):
+        if field in spared or _says_what_is_there(node):
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST) and not _is_text(child):
@@ -87,8 +87,11 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _is_alias(node: ast.AST) -> bool:
-    return isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias"
+def _says_what_is_there(node: ast.AST) -> bool:
+    """An alias of types, or the list of a module's names: nothing that runs."""
+    if isinstance(node, ast.AnnAssign):
+        return ast.unparse(node.annotation) == "TypeAlias"
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 
 def _get(parent: ast.AST, field: str, index: int | None) -> Any:  # noqa: ANN401  (any node)

@@ -12,6 +12,7 @@ from tests.guards.own import OWN, ROOT
 
 SOURCE = '''
 """Documented."""
+__all__ = ["judged"]
 LIMIT: int = 5
 Alias: TypeAlias = int | str
 

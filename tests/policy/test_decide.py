@@ -11,10 +11,10 @@ import pickle
 
 import pytest
 
-from proxy.contract.envelope import MalformedBody
+from proxy.contract.envelope import MalformedBody, Raw
 from proxy.contract.mode import Mode
 from proxy.contract.profile import NO_TRANSLATION
-from proxy.policy.decide import compile_plan
+from proxy.policy.decide import compile_plan, covers
 from proxy.policy.decision import MAX_ACTIONS_BYTES, concluded
 from proxy.policy.plan import Plan
 from proxy.policy.verdict import Allow, Enforcement, Finding, Reject, Rewrite, Route
@@ -38,6 +38,7 @@ def remembered(compiled: Plan) -> int:
         ('{"n":1,' + ",".join(f'"x{i}":1' for i in range(32)) + "}", 0),
         ('{"user":"' + "u" * 5000 + '"}', 1),
         ('{"zz":"' + "u" * 1022 + '"}', 1),
+        ('{"messages":[1],"zz":"' + "u" * 1022 + '"}', 1),
         ('{"zz":"' + "u" * 1023 + '"}', 0),
     ],
 )
@@ -98,11 +99,12 @@ def test_the_first_fault_is_the_same_in_any_order(members: str) -> None:
         ('"kimi-k2.6"', True), ('"KIMI-K2.6"', True), ('"moonshotai/kimi-k2.6"', True), ('"kimi-k2.6:free"', True),
         ('"kimi-k2.6@preset/x:free#2"', True), ('"kimi-k2.6#deployment"', True), ("null", True),
         ('"gpt-4"', False), ('"gpt-4:kimi-k2.6"', False), ('""', False),
-        ('":free"', False), ('"' + "x" * 256 + '"', False),
+        ('":free"', False), ('"' + "x" * 256 + '"', False), ('"kimi-k2.6~free"', False),
     ],
 )  # fmt: skip
 def test_a_policy_applies_to_its_model(model: str, covered: bool) -> None:
     assert judged(b'{"model":%b}' % model.encode(), fresh()).applies is covered
+    assert covers(fresh(), Raw(model.encode())) is covered
 
 
 @pytest.mark.parametrize("model", ["5", "true", "{}", "[]", '"' + "x" * 257 + '"'])
