@@ -28,6 +28,8 @@ SHORTEST: Final = 12
 SHAPE: Final = re.compile(rb"(?<![a-z0-9])sk-[a-z0-9_-]{5,}|bearer\s+[a-z0-9.~+/=_-]{8,}")
 """What a key looks like, in lower case, whoever's it is."""
 NAMED: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
+LABEL: Final = re.compile(r"\s|\.(?:api_)?key_(?:env|file)$")
+"""What stands for a key that was not read: the setting that names it."""
 LITTLE: Final = 256 * 1024
 """Bytes of an output that is searched for parts of keys as well."""
 VARIABLE: Final = "PARAMWALL_TEST_CANARY_KEY"
@@ -49,8 +51,8 @@ class Keys:
         self._parts: list[bytes] = []
 
     def add(self, key: str) -> None:
-        """One that must not be found from now on; one with a blank in it is the label of a key that was not read."""
-        if key not in self._whole and len(key) >= SHORTEST and not re.search(r"\s", key):
+        """One that must not be found from now on."""
+        if key not in self._whole and len(key) >= SHORTEST and not LABEL.search(key):
             self._whole[key] = tuple(each.encode() for each in encodings(key))
 
     def add_random(self, key: str) -> None:
