@@ -7,6 +7,8 @@ and a drain ends none before its deadline.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import secrets
 import select
 import socket
@@ -146,7 +148,7 @@ class DataPlane:
         while (front.connections or now - began < grace_s) and now - began < deadline_s:
             for connection in front.open_connections():
                 idle_since = connection.idle_since()
-                if idle_since is not None and now - max(idle_since, began) >= grace_s and _is_quiet(connection):
+                if idle_since is not None and now - max(idle_since, began) >= grace_s and _say_no_more(connection):
                     connection.force_close()
             await asyncio.sleep(min(DRAIN_POLL_S, max(0.0, began + deadline_s - now)))
             now = clock()
@@ -204,13 +206,21 @@ class DataPlane:
         return f"{self._calendar}.{int((now - second) * 1000):03d}Z"
 
 
-def _is_quiet(connection: aiohttp_hooks.Connection) -> bool:
-    """Whether nothing waits in the kernel that the event loop has not read yet: closing would reset it away."""
+def _say_no_more(connection: aiohttp_hooks.Connection) -> bool:
+    """Tell the client of an idle connection that it ends, unless a request waits in the kernel that was not read yet.
+
+    At once: a transport closes in another turn of the loop, and a request that comes until then would be reset away.
+    """
     if connection.transport is None:
         return True
+    descriptor = connection.transport.get_extra_info("socket").fileno()
     waiting = select.poll()
-    waiting.register(connection.transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return not waiting.poll(0)
+    waiting.register(descriptor, select.POLLIN)
+    if waiting.poll(0):
+        return False
+    with socket.socket(fileno=os.dup(descriptor)) as sock, contextlib.suppress(OSError):  # the client may be gone
+        sock.shutdown(socket.SHUT_WR)
+    return True
 
 
 def _request_ids() -> Callable[[], str]:

@@ -109,6 +109,28 @@ async def test_a_request_that_has_arrived_unread_when_its_connection_is_to_close
                 assert b"\r\nConnection: close\r\n" in answer
 
 
+async def test_an_idle_client_is_told_of_the_end_in_the_turn_that_decides_it() -> None:
+    """A client that looks before it asks finds the end, however long the next turn of the loop is in coming."""
+    async with vending([OK]) as vendor, proxying(configured(vendor.url)) as proxy:
+        with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+            front = proxy.plane._front
+            assert front is not None
+            await until(lambda: any(each.idle_since() is not None for each in front.open_connections()))
+            looks: list[bytes] = []
+            pause, looked = asyncio.sleep, asyncio.Event()
+
+            async def look_and_pause(delay_s: float) -> None:
+                if not looked.is_set():
+                    looks.append(client.recv(1, socket.MSG_DONTWAIT))
+                    looked.set()
+                await pause(delay_s)
+
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr("proxy.wire.server.asyncio.sleep", look_and_pause)
+                await proxy.plane.drain(0.0, 10)
+            assert looks == [b""]
+
+
 async def test_a_refusal_within_the_grace_says_close() -> None:
     async with vending([OK]) as vendor, proxying(configured(vendor.url)) as proxy, wired(proxy.port) as wire:
         async with draining(proxy, 0.5, 10):
