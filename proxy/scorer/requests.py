@@ -7,6 +7,7 @@ left out first, and what cannot be told apart then is unrecorded; each request i
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Final, NamedTuple
 
@@ -39,12 +40,12 @@ class _Source(NamedTuple):
 
 
 class Gathered:
-    """What the workers told since the last rows, at `told_s`."""
+    """What the workers told since the last rows; `told_s` is when those were due."""
 
     def __init__(self) -> None:
         self._requests: dict[_Source, Counter[str]] = {}
         self._unrecorded: Counter[_Source] = Counter()
-        self.told_s = 0.0
+        self.told_s = -math.inf
 
     def add(self, frame: Requests) -> None:
         """What one worker counted. Raises msgspec.MsgspecError for facts that are none."""
@@ -57,15 +58,15 @@ class Gathered:
         if len(requests) > _MOST_HELD:
             self._fit(source)
 
-    def rows(self, now_s: float) -> list[RequestsRow]:
-        """The rows that are due."""
+    def rows(self, at_s: float, now_s: float) -> list[RequestsRow]:
+        """The rows that are due by `now_s`, of a clock that is never set; `at_s` is the time they carry."""
         if not self._requests or now_s - self.told_s < ROW_S:
             return []
         self.told_s = now_s
         for source in self._requests:
             self._fit(source)
         rows = [
-            RequestsRow(now_s, *source, dict(requests), self._unrecorded[source])
+            RequestsRow(at_s, *source, dict(requests), self._unrecorded[source])
             for source, requests in self._requests.items()
             if requests or self._unrecorded[source]
         ]

@@ -8,6 +8,7 @@ and only then published; whatever a vendor, a reference or a worker sends costs 
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import time
 import traceback
@@ -80,7 +81,7 @@ class Scorer:
         self._committed = True
         self._uncounted: list[tuple[Row, tuple[Event, ...]]] = []
         self._keeping = Keeping()
-        self._latest_s = self._tallied_s = 0.0
+        self._latest_s, self._tallied_s = 0.0, -math.inf
         self._stepping = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -123,7 +124,7 @@ class Scorer:
                 task.cancel()
         await asyncio.wait(self._tasks)
         self._pairs.ledger.lose_all("proxy", "stopped")
-        self._tallied_s = self._gathered.told_s = 0.0
+        self._tallied_s = self._gathered.told_s = -math.inf
         async with asyncio.timeout(deadline_s):
             await self._tick()
             await self._keep_bodies()
@@ -238,10 +239,11 @@ class Scorer:
         for entry, row in self._pairs.leaving(now_s):
             rows.append(row)
             self._settle(entry, row, now_s)
-        if now_s - self._tallied_s >= TALLY_S:
-            self._tallied_s = now_s
+        tick_s = self._clock()  # when rows are due must not hang on a wall clock that may be set
+        if tick_s - self._tallied_s >= TALLY_S:
+            self._tallied_s = tick_s
             rows += self._tally.rows(now_s)
-        rows += self._gathered.rows(now_s)
+        rows += self._gathered.rows(now_s, tick_s)
         rows += self._probing.rows(now_s)
         return rows
 
