@@ -123,12 +123,10 @@ class Connection(RequestHandler):
         _receive(self, data)
         if self.body is not None and self._messages:
             self._tell_body(self.body)
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            if self.head_timer is None and data:
-                self.head_timer = self._loop.call_later(self.front.head_timeout_s, self._head_late)
-        elif self.head_timer is not None:
+        if self._messages or self._request_in_progress:
             self._stop_head_timer()
+        elif self.head_timer is None and data:  # the first bytes may come before `start` waits for any
+            self.head_timer = self._loop.call_later(self.front.head_timeout_s, self._head_late)
 
     def _tell_body(self, body: StreamReader) -> None:
         """A body that breaks off is told to whoever reads it."""
