@@ -172,4 +172,5 @@ def _can_be_negated(test: ast.expr) -> bool:
 
 
 def _is_nothing(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+    """None, or False: to whoever asks for truth None is as good, and True is its fault."""
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is False)

@@ -22,6 +22,8 @@ def judged(number: int = 3) -> bool:
     if number > LIMIT and not skip(number):
         raise ValueError("no")
     note(number)
+    if number == 9:
+        return False
     return number == 7
 '''
 FAULTS = {
@@ -34,6 +36,7 @@ FAULTS = {
     ("judged", "not skip(number) -> skip(number)"),
     ("judged", "raise ValueError('no') -> pass"), ("judged", "'no' -> 'no~'"),
     ("judged", "note(number) -> pass"),
+    ("judged", "number == 9 -> number != 9"), ("judged", "9 -> 10"), ("judged", "9 -> 8"), ("judged", "False -> True"),
     ("judged", "return number == 7 -> return None"), ("judged", "number == 7 -> number != 7"),
     ("judged", "7 -> 8"), ("judged", "7 -> 6"),
 }  # fmt: skip

@@ -344,6 +344,15 @@ def test_a_type_has_its_article(kind: str, lawful: bytes, unlawful: bytes) -> No
     assert finding.message == f"invalid m: it must be {article} {kind}"
 
 
+@pytest.mark.parametrize("kind", JsonType)
+def test_a_bound_is_for_a_number(kind: JsonType) -> None:
+    if kind in (JsonType.NUMBER, JsonType.INTEGER):
+        assert Typed(**M, type=kind, minimum=ONE).judge("m", b"1", THINKING) is None
+        return
+    with pytest.raises(ValueError, match=f"^`minimum` has no meaning for type {kind}$"):
+        Typed(**M, type=kind, minimum=ONE)
+
+
 @pytest.mark.parametrize(
     ("clause", "scope", "finding"),
     [
