@@ -23,6 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.canary_sweep import told
 
 DEADLINE_S = 20.0
+START_S = 90.0
+"""Until it is ready: every process imports its modules first, on a busy machine beside many others."""
 ROOT = Path(__file__).parents[2]
 MARK = "PARAMWALL_TEST_MARK"
 
@@ -170,7 +172,7 @@ async def running(
         supervisor = Running(process, mark, session)
         try:
             if ready:
-                await supervisor.hears(r"\bready\b")
+                await supervisor.hears(r"\bready\b", START_S)
             yield supervisor
         finally:
             if process.returncode is None:
