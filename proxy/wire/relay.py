@@ -278,7 +278,8 @@ class Relay:
         if self.finished:
             return
         if self.head_sent and not self._client.is_closing():
-            if self._chunked_out or self.framing == "length":
+            # One that reads nothing would not hear of an end, and the kernel would keep for minutes what waits for it.
+            if reason != "client-stalled" and (self._chunked_out or self.framing == "length"):
                 self._client.abort()
             else:
                 reset(self._client)

@@ -36,7 +36,8 @@ _SETTLE_S: Final = 3.0
 """From the end of an attack until memory is read: longer than the proxy lingers on a connection it has closed."""
 _GRACE_S: Final = 60.0
 """How long after its schedule an attacker may take to end."""
-_CONNECTIONS: Final = 8
+_CONNECTIONS: Final = 30
+"""More than are busy at once: an answer to a good client takes 0.2 s, as a short one of a real vendor does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def besieged(workers: int, limits: dict[str, str], cpus: tuple[int, int] | None)
 
         good, flood, port, admin = (free_port() for _ in range(4))
         vendor = str(Path(bench.vendor.__file__))
-        start("good", load_cpu, vendor, str(good), "--chunks", "3")
+        start("good", load_cpu, vendor, str(good), "--chunks", "10", "--gap", "0.02")
         start("flood", load_cpu, vendor, str(flood), "--chunks", "0", "--block", "64")
         file = folder / "paramwall.yaml"
         file.write_text(json.dumps(_settings(port, admin, {"good": good, "flood": flood}, limits)))
