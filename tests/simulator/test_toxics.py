@@ -188,6 +188,13 @@ async def test_limit_data_lets_exactly_so_much_through(count: int) -> None:
         assert heard == SAID[:count]
 
 
+async def test_limit_data_closes_as_soon_as_so_much_is_through() -> None:
+    async with relayed("limit-data:5") as relay, connected(relay) as (reader, writer):
+        writer.write(b"hello")
+        async with asyncio.timeout(10):
+            assert await reader.read() == b"hello"  # the client has not ended its own side
+
+
 async def test_limit_data_towards_the_vendor() -> None:
     heard = asyncio.Queue[bytes]()
 
