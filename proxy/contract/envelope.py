@@ -46,6 +46,8 @@ _CHECKED_AT_ONCE: Final = 64 * 1024
 megabytes must not become."""
 _WORTH_FINDING: Final = 32 * 1024
 """Bytes of a value from which finding its place costs less than copying it."""
+_MANY_NAMES: Final = 1024
+"""Colons of a text from which its names are counted while they are read."""
 _utf8: Final = codecs.getincrementaldecoder("utf-8")
 
 
@@ -70,6 +72,10 @@ class _Name:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+class _TooMany(Exception):
+    """An object has more members than are read. No ValueError: msgspec would take that for its own."""
 
 
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -165,11 +171,30 @@ def members_of(text: bytes | Raw, param: str | None = None) -> dict[str, Raw]:
 
     Raises MalformedBody when a name is repeated, and what msgspec raises when the text is no JSON object.
     """
-    pairs = _decode_pairs(text)
+    pairs = _decode_pairs(text) if bytes(text).count(b":") <= _MANY_NAMES else _few_pairs(text, param)
     members = {name.text: raw for name, raw in pairs.items()}
     if len(members) != len(pairs):
         raise _repeated((name.text for name in pairs), param)
     return members
+
+
+def _few_pairs(text: bytes | Raw, param: str | None) -> dict[_Name, Raw]:
+    """The pairs of an object that may have very many; the reading of names ends where there are too many."""
+    most, names = MAX_MEMBERS if param is None else _MANY_NAMES, 0
+
+    def named(_type: type, name: str) -> _Name:
+        nonlocal names
+        names += 1
+        if names > most:
+            raise _TooMany
+        return _Name(name)
+
+    try:
+        return msgspec.json.Decoder(dict[_Name, Raw], dec_hook=named).decode(text)
+    except _TooMany:
+        raise MalformedBody(
+            "body-too-wide", f"{param or 'the body'} has more than {most} members", f"send at most {most}", param
+        ) from None
 
 
 def _compact_members(body: bytes) -> dict[str, Raw] | None:
@@ -178,6 +203,8 @@ def _compact_members(body: bytes) -> dict[str, Raw] | None:
     A member takes at least its name, its value and four bytes more (quotes, colon, comma). When that is all there is,
     no repeated name was dropped by the dict.
     """
+    if body.count(b":") > _MANY_NAMES:  # a dict of a million members takes forty times the bytes they came in
+        return None
     if body.find(b": ", 0, 32) >= 0:  # behind the first name: the guess saves time
         return None
     members = _decode(body)

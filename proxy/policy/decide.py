@@ -25,7 +25,7 @@ from proxy.contract.envelope import (
     folds_to_known,
     twin,
 )
-from proxy.contract.mode import ModeReading, read_mode
+from proxy.contract.mode import SWITCH_MEMBERS, Mode, ModeReading, read_mode
 from proxy.contract.profile import NO_TRANSLATION, switch_edits
 from proxy.policy.decision import Decision, concluded
 from proxy.policy.plan import MALFORMED_CODES, MODEL_NOT_COVERED, NULL, Plan, Table, compile_plan
@@ -52,6 +52,10 @@ _REQUESTS_REMEMBERED: Final = 256
 _MEMBERS_REMEMBERED: Final = 32
 _BYTES_REMEMBERED: Final = 1024
 """Of all judged values together. A name has at most MAX_NAME_CHARACTERS, so one route remembers 2 MB at most."""
+MAX_JUDGED_ITEMS: Final = 512
+"""Of all judged lists and objects together. Reading one strictly takes a microsecond, for two bytes; the longest that a
+client has a use for, logit_bias and allowed tools, have about 300.
+"""
 _ALLOW: Final = Allow()
 
 
@@ -92,10 +96,28 @@ def _settled(plan: Plan, route: Route, envelope: Envelope) -> Settled:
     if not covers(plan, members.get("model")):
         reading = ModeReading(plan.default_mode)
         return Settled(None, reading, (), _not_covered(plan, tables[plan.default_mode], members))
+    _require_few_items(tables, members)
     reading = ModeReading(plan.default_mode) if plan.mode_fixed else read_mode(envelope, plan.default_mode)
     table = tables[reading.mode]
     found = _findings(table, members)
     return Settled(table, reading, tuple(found), _decision(plan, route, reading, found))
+
+
+def _require_few_items(tables: Mapping[Mode, Table], members: Mapping[str, Raw]) -> None:
+    """Bound what strict reading costs, before any of it; commas and brackets are counted, also those in strings."""
+    items = 0
+    for name, raw in members.items():
+        if name in SWITCH_MEMBERS or any(table.members.get(name) for table in tables.values()):
+            text = bytes(raw)
+            if text.startswith((b"{", b"[")):
+                items += text.count(b",") + text.count(b"{") + text.count(b"[")
+                if items > MAX_JUDGED_ITEMS:
+                    raise MalformedBody(
+                        "value-too-large",
+                        f"{name} and the judged members before it hold more than {MAX_JUDGED_ITEMS} items",
+                        f"send at most {MAX_JUDGED_ITEMS}",
+                        name,
+                    )
 
 
 def _decision(plan: Plan, route: Route, reading: ModeReading, found: list[Found]) -> Decision:

@@ -25,6 +25,10 @@ from proxy.policy.clauses.clause import BodyClause, Scope
 from proxy.policy.verdict import Finding
 
 _ABSENT: Final = Raw(b"null")
+MAX_REPAIRED: Final = 1000
+"""Messages that are given their reasoning: it takes 7 microseconds each, and a body has room for millions. A
+conversation that lacks more is refused.
+"""
 
 
 class _Turn(msgspec.Struct, gc=False):
@@ -74,6 +78,20 @@ class ReasoningHistory(BodyClause):
         return self._finding(messages, missing) if missing else None
 
     def _finding(self, messages: Raw, missing: list[int]) -> Finding:
+        edits, receipt = self._repaired(messages, missing) if len(missing) <= MAX_REPAIRED else (None, "")
+        return Finding(
+            self.id,
+            f"messages[{missing[0]}].reasoning_content",
+            "thinking is enabled but reasoning_content is missing in assistant tool call message at index "
+            f"{missing[0]}",
+            "nothing",
+            "a string, which may be empty",
+            f"send back the reasoning_content that came with the tool call at index {missing[0]}, or an empty string",
+            edits,
+            receipt or f"messages[{missing[0]},..].reasoning_content=?->refused",
+        )
+
+    def _repaired(self, messages: Raw, missing: list[int]) -> tuple[dict[str, bytes | None], str]:
         items = _items(messages)
         copied: list[int] = []
         for i in missing:
@@ -85,17 +103,7 @@ class ReasoningHistory(BodyClause):
             items[i] = Raw(_encode(turn))
         added = [i for i in missing if i not in copied]
         receipts = [_receipt(added, '""')] * bool(added) + [_receipt(copied, "reasoning")] * bool(copied)
-        return Finding(
-            self.id,
-            f"messages[{missing[0]}].reasoning_content",
-            "thinking is enabled but reasoning_content is missing in assistant tool call message at index "
-            f"{missing[0]}",
-            "nothing",
-            "a string, which may be empty",
-            f"send back the reasoning_content that came with the tool call at index {missing[0]}, or an empty string",
-            {"messages": _encode(items)},
-            ";".join(receipts),
-        )
+        return {"messages": _encode(items)}, ";".join(receipts)
 
 
 def _lacks_reasoning(turn: _Turn) -> bool:

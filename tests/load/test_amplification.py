@@ -1,0 +1,92 @@
+"""The worst bodies known, judged in this process: what they cost is bounded on any machine.
+
+Memory is counted by tracemalloc, and work by the steps that take a Python call each; times are the command's alone.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from proxy.config.values import Config
+from proxy.contract import envelope
+from proxy.policy.decide import MAX_JUDGED_ITEMS
+from proxy.policy.verdict import Route
+from proxy.wire.judge import judge
+from proxy.wire.problems import Refused
+from tests.load.amplification import BAR, catalogue
+from tests.load.amplification_inputs import BODIES, SMALL, SMALL_BODIES, chat
+from tests.proxying import configured
+
+_SIZE = 256 * 1024
+_ALL = [*((name, _SIZE) for name in BODIES), *((name, SMALL) for name in SMALL_BODIES)]
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return configured("http://127.0.0.1:1/v1")
+
+
+def verdict(config: Config, body: bytes) -> str:
+    try:
+        judge(config.vendors[0].plan, Route.CHAT, body)
+    except Refused as refusal:
+        return refusal.problem.code
+    return ""
+
+
+@pytest.mark.parametrize(("name", "size"), _ALL, ids=[name for name, _ in _ALL])
+def test_no_body_takes_eight_times_its_memory(config: Config, name: str, size: int) -> None:
+    body = {**BODIES, **SMALL_BODIES}[name](size)
+    verdict(config, body)
+    tracemalloc.start()
+    try:
+        verdict(config, body)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= BAR * max(len(body), 64 * 1024)  # bodies are judged one at a time
+
+
+@pytest.mark.parametrize("name", list(SMALL_BODIES))
+def test_strict_reading_stays_within_its_bound(config: Config, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each number and each object of a judged value is a Python call."""
+    calls = 0
+    read = envelope._container
+
+    def counted(text: str) -> object:
+        nonlocal calls
+        calls += text.count(",") + text.count("{") + text.count("[")
+        return read(text)
+
+    monkeypatch.setattr(envelope, "_container", counted)
+    verdict(config, SMALL_BODIES[name](SMALL))
+    assert calls <= 4 * MAX_JUDGED_ITEMS
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (b',"logit_bias":{' + b",".join(b'"%d":1' % i for i in range(300)) + b"}", ""),
+        (b',"logit_bias":{' + b",".join(b'"%d":1' % i for i in range(600)) + b"}", "value-too-large"),
+        (b',"k":0' * 2000, "body-too-wide"),
+        (b"".join(b',"k%d":0' % i for i in range(2000)), "body-too-wide"),
+        (b',"metadata":' + b"[" + b",".join([b"0"] * 2000) + b"]", ""),
+    ],
+)
+def test_what_is_too_much_is_refused_and_what_clients_send_is_not(config: Config, more: bytes, code: str) -> None:
+    assert verdict(config, chat(more)) == code
+
+
+def test_a_conversation_that_lacks_more_reasoning_than_is_repaired_is_refused(config: Config) -> None:
+    turn = b'{"role":"assistant","tool_calls":[{}]}'
+    assert verdict(config, chat(messages=b"[" + b",".join([turn] * 1000) + b"]")) == ""
+    code = verdict(config, chat(messages=b"[" + b",".join([turn] * 1001) + b"]"))
+    assert code == "reasoning-missing-in-history"
+
+
+def test_every_input_is_about_as_long_as_asked_and_has_its_measure() -> None:
+    for worst, like in catalogue(64 * 1024):
+        assert 0.2 < worst.size / (64 * 1024) < 24, worst.name
+        assert len(like.sent) == len(worst.sent)
