@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, cast
 
 import aiohttp
-from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpParser, HttpRequestParser, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
@@ -54,8 +54,10 @@ class Request:
         self.http_1_1 = version is HttpVersion11 or version == HttpVersion11
         self.http_1_0 = not self.http_1_1 and version == HttpVersion10
         # After an upgrade that is not taken up, aiohttp's parser reads no further request. After chunks it would give
-        # the last trailer to the next request, as a field of its head, whoever sent that.
-        self.keep_alive = not (message.should_close or message.upgrade or message.chunked) and self.http_1_1
+        # the last trailer to the next request, as a field of its head, whoever sent that. And where a body ends whose
+        # coding is empty (the parser lets it pass, before a length) is a matter of opinion.
+        coded = hdrs.TRANSFER_ENCODING in message.headers
+        self.keep_alive = not (message.should_close or message.upgrade or coded) and self.http_1_1
 
     def take_body(self) -> bytes | None:
         """The body if it is here already, all of it in one piece, as most are; None: read `content`."""

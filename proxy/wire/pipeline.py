@@ -250,7 +250,6 @@ def _check_rare(plane: Plane, request: Request, head: RequestHead, *, judged: bo
     if b"transfer-encoding" in found:
         problem = transfer_coding_problem(head, http_1_0=request.http_1_0)
         if problem is not None:
-            request.keep_alive = False  # where this request ends is a matter of opinion
             raise Refused(problem)
     if plane.pseudonym in found.get(b"via", b""):
         raise Refused(_LOOP)
