@@ -75,7 +75,8 @@ def evidence(
     with open_log(state_dir) as store, closing_bodies(state_dir) as bodies:
         try:
             if pair is not None:
-                _show_pair(store, bodies, pair, json=json)
+                with store.snapshot():
+                    _show_pair(store, bodies, pair, json=json)
                 return
             with store.snapshot():
                 standing = read_log(store, state_dir, time.time())

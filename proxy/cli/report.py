@@ -114,7 +114,8 @@ def _add_log(found: Gathered, folder: Path, now_s: float) -> None:
     ):
         task = progress.add_task("folding the log")
         try:
-            done_to, gaps = repaired(repairs_of(store), "L1")
+            with store.snapshot():
+                done_to, gaps = repaired(repairs_of(store), "L1")
             source, modes = read_log(
                 store, _written(folder), "L1", lambda done, total: progress.update(task, completed=done, total=total)
             )

@@ -17,6 +17,7 @@ import orjson
 
 from proxy.cli.terminal import refuse
 from proxy.drift.report import Alarm, SeriesView
+from proxy.endpoint.documents import YEAR_10000_S
 from proxy.scorer.standing import Standing
 from proxy.store import Store, StoreError
 
@@ -56,7 +57,11 @@ def open_log(folder: Path) -> Store:
 
 def moment(unix_s: float | None) -> str:
     """A time in UTC, to the second; "-" for none."""
-    return "-" if unix_s is None else datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if unix_s is None:
+        return "-"
+    if not 0 <= unix_s < YEAR_10000_S:
+        return "no date"
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def effect_of(series: SeriesView | Alarm) -> str:

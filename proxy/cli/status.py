@@ -74,7 +74,8 @@ def status(
 
 
 def _read(store: Store, folder: Path) -> Standing:
-    return read_log(store, folder, time.time())
+    with store.snapshot():
+        return read_log(store, folder, time.time())
 
 
 def _show(standing: Standing, differences: list[str], *, json: bool, replayed: bool = False) -> None:
@@ -131,11 +132,11 @@ def _replayed(store: Store, folder: Path) -> tuple[Standing, list[str]]:
             for number, row in store.rows(after):
                 book.fold(row)
                 progress.update(task, completed=number - after)
-    again = msgspec.msgpack.encode(book.state())
-    differences = []
-    if again != msgspec.msgpack.encode(checkpoint):
-        differences = list(_differences("", checkpoint, msgspec.msgpack.decode(again))) or ["the order of members"]
-    return standing_of(book, str(folder), time.time()), differences
+        again = msgspec.msgpack.encode(book.state())
+        differences = []
+        if again != msgspec.msgpack.encode(checkpoint):
+            differences = list(_differences("", checkpoint, msgspec.msgpack.decode(again))) or ["the order of members"]
+        return standing_of(book, str(folder), time.time()), differences
 
 
 def _show_replay(differences: list[str]) -> None:

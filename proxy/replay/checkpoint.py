@@ -151,7 +151,12 @@ def _agreed(connection: sqlite3.Connection, plan: Mapping[str, Any], now_s: floa
     if row is None:
         connection.execute("INSERT INTO replay VALUES (1, ?, ?)", (json.dumps(plan, sort_keys=True), now_s))
         return now_s
-    there = json.loads(row[0])
+    try:
+        there = json.loads(row[0])
+    except (ValueError, RecursionError):
+        there = None
+    if not isinstance(there, dict):
+        raise StoreError(f"{FILE} holds no plan of a replay", "begin anew in another --output")
     differing = tuple(
         (name, *_shown(there.get(name), plan.get(name)))
         for name in sorted(there.keys() | plan.keys())

@@ -194,9 +194,9 @@ def read_log(
         for number, row in store.rows(after):
             gathering.add(row)
             progress(number - after, last - after)
-    began = gathering.book.last_at_s if gathering.first_s is None else gathering.first_s
-    what = f"the live log, {gathering.rows} rows"
-    return Source(source, Origin.LIVE, path, what, gathering.book.last_at_s, began), gathering.modes(source)
+        began = gathering.book.last_at_s if gathering.first_s is None else gathering.first_s
+        what = f"the live log, {gathering.rows} rows"
+        return Source(source, Origin.LIVE, path, what, gathering.book.last_at_s, began), gathering.modes(source)
 
 
 def contract_rate(tally: Tally, source: str) -> tuple[Figure, ...]:

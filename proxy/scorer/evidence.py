@@ -27,7 +27,7 @@ _NUMBER: Final = re.compile("[1-9][0-9]{0,17}")
 HOW_TO_KEEP: Final = "bodies are kept with `evidence: {bodies: disagreements}` and a state_dir in the configuration"
 
 
-class NoEvidence(LookupError):
+class NoEvidence(Exception):
     """There is nothing of what was asked for."""
 
     def __init__(self, message: str, hint: str) -> None:

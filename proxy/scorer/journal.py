@@ -20,6 +20,7 @@ from proxy.scorer.bodies import Bodies, Keep, Kept, Limits
 from proxy.scorer.book import Book
 from proxy.scorer.redaction import Redactor
 from proxy.store import Acknowledgement, Store, StoreBusy, StoreError
+from proxy.store.database import ODD_VALUES
 
 IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
 """Size of a log that has no folder."""
@@ -161,22 +162,21 @@ def keys_held(config: Config) -> list[str]:
 
 def restored(store: Store) -> Book:
     """The book as the checkpoint has it, or folded anew where its version is another. Raises StoreError."""
-    found = store.checkpoint()
-    if found is None:
-        return Book()
     try:
-        return Book.restored(found[1])
-    except (ValueError, KeyError, TypeError):
+        found = store.checkpoint()
+        return Book() if found is None else Book.restored(found[1])
+    except ODD_VALUES:
         return replayed(store)
 
 
 def replayed(store: Store) -> Book:
     """The book folded from the rows alone, from the oldest state that is kept. Raises StoreError."""
-    after, state = store.replay_from()
-    try:
-        book = Book() if state is None else Book.restored(state)
-    except (ValueError, KeyError, TypeError):
-        book = Book()
-    for _, row in store.rows(after):
-        book.fold(row)
-    return book
+    with store.snapshot():
+        after, state = store.replay_from()
+        try:
+            book = Book() if state is None else Book.restored(state)
+        except ODD_VALUES:
+            book = Book()
+        for _, row in store.rows(after):
+            book.fold(row)
+        return book

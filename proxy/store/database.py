@@ -87,6 +87,20 @@ def explained(what: str) -> Iterator[None]:
         raise StoreError(f"{what}: {error.strerror}", hint) from error
 
 
+ODD_VALUES: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of values that no paramwall writes, wherever they are first used."""
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Turn whatever comes of values that no paramwall writes into a StoreError that begins with `what`."""
+    try:
+        yield
+    except ODD_VALUES as error:
+        message = f"{what} holds values that this paramwall does not write ({type(error).__name__})"
+        raise StoreError(message, "use the paramwall that wrote it, or move the file away") from error
+
+
 class Opened(ABC):
     """An open file for any thread; `with` closes it. `name` is what its errors call it."""
 

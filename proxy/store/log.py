@@ -20,7 +20,7 @@ import msgspec
 from proxy.drift.offset import KNOWN_SKEW
 from proxy.drift.rows import AnswersRow, Key, PairRow, ProbesRow, RequestsRow, Row, Value
 from proxy.store import database
-from proxy.store.database import Opened, Schema, StoreError, explained, transaction
+from proxy.store.database import Opened, Schema, StoreError, explained, transaction, understood
 from proxy.store.packing import UnknownRow, pack, unpack, vendor_of
 
 FILE: Final = "paramwall.db"
@@ -171,14 +171,18 @@ class Store(Opened):
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Everything read within is of one moment, whatever the scorer appends meanwhile."""
+        """Everything read within is of one moment, whatever the scorer appends meanwhile. What cannot be made of it is
+        a StoreError.
+        """
         with self._one_call:
             with self._using("read"):
                 self._connection.execute("BEGIN")
             try:
-                yield
+                with understood(self._name):
+                    yield
             finally:
-                self._connection.execute("COMMIT")
+                with self._using("read"):
+                    self._connection.execute("COMMIT")
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, Row]]:
         """Every row with an id above `after`, in fold order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from tests.fuzz.target import CORPORA, Target, splits
 from tests.fuzz.targets import TARGETS
 
 CASES = [(name, path) for name, target in TARGETS.items() for path in target.corpus()]
-COUNTS = {"gate": 600, "policy": 30, "config": 20, "records": 4000, "sse": 400, "assembly": 250, "headers": 2000}
+COUNTS = {
+    "gate": 600,
+    "policy": 30,
+    "config": 20,
+    "records": 4000,
+    "sse": 400,
+    "assembly": 250,
+    "headers": 2000,
+    "evidence": 8,
+}
 SEED = 17
 
 
@@ -62,6 +72,7 @@ PLANTED = {
     "policy": ("tests.fuzz.targets.policy", "compile_plan", lambda *_: 1 / 0),
     "config": ("tests.fuzz.targets.config", "loaded", lambda *_: 1 / 0),
     "records": ("tests.fuzz.targets.records", "read_record", lambda *_: 1 / 0),
+    "evidence": ("proxy.store.log", "understood", nullcontext),
     "gate": (inprocess, "judge", lambda *_: 1 / 0),
 }
 """For each target something that breaks an invariant of what it looks at."""
