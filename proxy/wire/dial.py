@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import resource
 import socket
 import ssl
 from collections.abc import Callable
@@ -19,6 +20,14 @@ from proxy.config.values import Vendor
 from proxy.wire.vendor_leg import RECEIVE_BUFFER, VendorConnection
 
 _MAX_TUNNEL_ANSWER: Final = 16 * 1024
+
+
+RESERVED: Final = 64
+"""File descriptors that no vendor gets, so that clients can still be accepted and told that there is no room."""
+
+
+class NoDescriptor(OSError):
+    """There are as many connections as there may be open files."""
 
 
 class DialError(OSError):
@@ -70,7 +79,7 @@ async def _connected(loop: asyncio.AbstractEventLoop, host: str, port: int) -> s
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:
         _refuse_forbidden(host, str(address[0]))
-        sock = socket.socket(family, kind, protocol)
+        sock = _socket(family, kind, protocol)
         try:
             sock.setblocking(False)  # noqa: FBT003  (socket's own signature)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -85,6 +94,19 @@ async def _connected(loop: asyncio.AbstractEventLoop, host: str, port: int) -> s
         else:
             return sock
     raise DialError(f"{host}:{port} cannot be reached ({failure.strerror if failure else 'no address'})")
+
+
+def _socket(family: int, kind: int, protocol: int) -> socket.socket:
+    """Raises NoDescriptor. The kernel gives out the lowest number that is free, so a high one tells that few are."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    try:
+        sock = socket.socket(family, kind, protocol)
+    except OSError:
+        raise NoDescriptor from None
+    if sock.fileno() >= most - min(RESERVED, most // 8):
+        sock.close()
+        raise NoDescriptor
+    return sock
 
 
 def _refuse_forbidden(host: str, address: str) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from proxy.config.values import Timeouts, Vendor
+from proxy.wire.admission import RETRY_AFTER
 from proxy.wire.aiohttp_hooks import Connection
 from proxy.wire.deadlines import Deadlines
-from proxy.wire.dial import DialError
+from proxy.wire.dial import DialError, NoDescriptor
 from proxy.wire.plane import Lane
 from proxy.wire.problems import Problem, Refused
 from proxy.wire.relay import Relay
@@ -127,6 +129,8 @@ async def _dial(lane: Lane, journey: Journey) -> VendorConnection:
     except TimeoutError:
         journey.failure = "connect-timeout"
         raise _refusal(lane.vendor, "connect-timeout") from None
+    except NoDescriptor:
+        raise Refused(_FILES_FULL, "shed") from None
     except DialError as error:
         journey.failure = "connect"
         raise Refused(_unreachable(lane.vendor, error.reason), "upstream_error") from None
@@ -203,3 +207,13 @@ def _unreachable(vendor: Vendor, reason: str) -> Problem:
         "check the vendor's URL in the configuration and its status page, then retry",
         type="server_error",
     )
+
+
+_FILES_FULL: Final = Problem(
+    503,
+    "files-full",
+    "the proxy has as many connections as it may have files open",
+    "retry later, or raise its limit of open files (`ulimit -n`, systemd's LimitNOFILE)",
+    type="server_error",
+    headers=RETRY_AFTER,
+)
