@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -64,6 +64,10 @@ class Wire:
         """Send bytes as they are."""
         self.writer.write(b"".join(parts))
 
+    def waiting(self) -> bytes:
+        """What has come and was not read."""
+        return bytes(cast("Any", self.reader)._buffer)
+
     async def answer(self) -> Answer:
         """The next final answer; 1xx answers before it are noted in it."""
         async with asyncio.timeout(PATIENCE_S):
@@ -87,6 +91,63 @@ class Wire:
     def leave(self) -> None:
         """Go away at once."""
         self.writer.transport.abort()
+
+
+class Reading:
+    """A connection, and the answer its client is in the middle of. `left`: bytes its length still promises."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.answer: Answer | None = None
+        self.decoded = b""
+        self.left: int | None = None
+        self.over = False
+
+    async def head(self) -> Answer:
+        """The next head, interim or not."""
+        answer = self.answer = await self.wire.head_only()
+        length = answer.value("content-length")
+        self.decoded, self.left = b"", None if length is None else int(length)
+        self.over = self.left == 0
+        return answer
+
+    async def body(self, size: int) -> bytes:
+        """So many bytes of body, without their framing."""
+        while len(self.decoded) < size:
+            assert not self.over, f"the body ended after {self.decoded!r}"
+            self.decoded += await self._piece()
+        taken, self.decoded = self.decoded[:size], self.decoded[size:]
+        return taken
+
+    async def rest(self) -> Answer:
+        """The answer with what is left of its body, and how it ended."""
+        answer = cast("Answer", self.answer)
+        try:
+            while not self.over:
+                self.decoded += await self._piece()
+        except asyncio.IncompleteReadError as end:
+            self.decoded += end.partial
+            answer.cut = "eof"
+        except ConnectionError:
+            answer.cut = "reset"
+        answer.body = self.decoded
+        return answer
+
+    async def _piece(self) -> bytes:
+        reader, answer = self.wire.reader, cast("Answer", self.answer)
+        if answer.value("transfer-encoding"):
+            size = int(await reader.readuntil(b"\r\n"), 16)
+            piece = await reader.readexactly(size)
+            assert await reader.readexactly(2) == b"\r\n"
+            self.over = not size
+            return piece
+        if self.left is None:
+            piece = await reader.read(1)
+            self.over = not piece
+            return piece
+        self.left -= 1
+        self.over = not self.left
+        return await reader.readexactly(1)
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:

@@ -18,7 +18,7 @@ from typing import Any, cast
 import orjson
 
 from tests.proxying import Proxy, configured, proxying
-from tests.wire.client import PATIENCE_S, Answer, Wire, until, wired
+from tests.wire.client import PATIENCE_S, Answer, Reading, Wire, until, wired
 from tests.wire.leaks import label_values, nothing_left, outcomes
 from tests.wire.scenario import ANY, CANARY, PSEUDONYM, SHORT, Answered, Received, Scenario, Step
 from tests.wire.vendor import Asked, Conversation, End, Script, Vendor, vending
@@ -26,6 +26,10 @@ from tests.wire.vendor import Asked, Conversation, End, Script, Vendor, vending
 _KEPT = b"GET /v1/models/kept HTTP/1.1"
 _NEVER_UP = (b"evil", b"\r\nexpect:", b"\r\nhttp2-settings:", b"\r\nproxy-authorization:")
 """What no scenario's vendor may see: another host's name, and what belongs to the client's connection."""
+
+
+_TURNS = 5
+"""Of the event loop: what was written on loopback has arrived by then."""
 
 
 class Clock:
@@ -38,63 +42,6 @@ class Clock:
         return time.monotonic() + self.ahead_s
 
 
-class Reading:
-    """A client's connection, and the answer it is in the middle of. `left`: bytes its length still promises."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
-        self.answer: Answer | None = None
-        self.decoded = b""
-        self.left: int | None = None
-        self.over = False
-
-    async def head(self) -> Answer:
-        """The next head, interim or not."""
-        answer = self.answer = await self.wire.head_only()
-        length = answer.value("content-length")
-        self.decoded, self.left = b"", None if length is None else int(length)
-        self.over = self.left == 0
-        return answer
-
-    async def body(self, size: int) -> bytes:
-        """So many bytes of body, without their framing."""
-        while len(self.decoded) < size:
-            assert not self.over, f"the body ended after {self.decoded!r}"
-            self.decoded += await self._piece()
-        taken, self.decoded = self.decoded[:size], self.decoded[size:]
-        return taken
-
-    async def rest(self) -> Answer:
-        """The answer with what is left of its body, and how it ended."""
-        answer = cast("Answer", self.answer)
-        try:
-            while not self.over:
-                self.decoded += await self._piece()
-        except asyncio.IncompleteReadError as end:
-            self.decoded += end.partial
-            answer.cut = "eof"
-        except ConnectionError:
-            answer.cut = "reset"
-        answer.body = self.decoded
-        return answer
-
-    async def _piece(self) -> bytes:
-        reader, answer = self.wire.reader, cast("Answer", self.answer)
-        if answer.value("transfer-encoding"):
-            size = int(await reader.readuntil(b"\r\n"), 16)
-            piece = await reader.readexactly(size)
-            assert await reader.readexactly(2) == b"\r\n"
-            self.over = not size
-            return piece
-        if self.left is None:
-            piece = await reader.read(1)
-            self.over = not piece
-            return piece
-        self.left -= 1
-        self.over = not self.left
-        return await reader.readexactly(1)
-
-
 class Stage:
     """A scenario under way. `piece` is how many bytes are sent at a time."""
 
@@ -104,6 +51,7 @@ class Stage:
         self.clock = Clock()
         self.clients: dict[int, Reading] = {}
         self.received: dict[int, int] = {}
+        self.unfinished: set[int] = set()
         self.asked_ourselves = 0
         self.heard: list[Answer] = []
         self.proxy = cast("Proxy", None)
@@ -119,6 +67,7 @@ class Stage:
                 async with nothing_left(proxy), AsyncExitStack() as self.stack:
                     for number, step in enumerate(self.scenario.steps, 1):
                         await self._played(number, step)
+                    await self._check_nothing_more()
                 self._check_books()
 
     async def _played(self, number: int, step: Step) -> None:
@@ -205,6 +154,7 @@ class Stage:
         shown = f"{answer.line!r} {answer.body[:300]!r} cut: {answer.cut!r}"
         assert expected.status in (None, answer.status), shown
         assert bool(answer.cut) is expected.cut, shown
+        assert answer.interim == [], shown
         assert expected.body in (None, answer.body), shown
         _check_fields(answer.fields, expected.fields, expected.lacks)
         if expected.code is not None:
@@ -255,6 +205,7 @@ class Stage:
                 self.vendor.reads = float("inf")
                 conversation.transport.resume_reading()
             case "hears":
+                self.unfinished.add(number)
                 await until(lambda: conversation.received)
             case "closes":
                 conversation.end(End.CLOSE)
@@ -288,6 +239,15 @@ class Stage:
 
     # The books
 
+    async def _check_nothing_more(self) -> None:
+        """No client that reads has bytes waiting that no step speaks of."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        for number, client in self.clients.items():
+            transport: Any = client.wire.writer.transport
+            if not transport.is_closing() and transport.is_reading():
+                assert client.wire.waiting() == b"", f"client {number} has more to read than its steps say"
+
     def _check_books(self) -> None:
         """Each request has one outcome and one log line, and none of its bytes are in either, nor in an answer."""
         scenario, proxy, ours = self.scenario, self.proxy, {"ok": self.asked_ourselves}
@@ -301,9 +261,13 @@ class Stage:
         assert len([one for one in self.vendor.asked if one.line != _KEPT]) == declared, "the vendor heard of more"
         told = b"".join(answer.body + b"".join(value for _, value in answer.fields) for answer in self.heard)
         assert CANARY.encode() not in told + orjson.dumps(proxy.lines) + repr(label_values(proxy)).encode()
-        for conversation in self.vendor.conversations:
+        spoken_of = {step.number for step in scenario.steps if step.verb.startswith("vendor ")}
+        for number, conversation in enumerate(self.vendor.conversations, 1):
             seen = bytes(conversation.received).lower()
             assert not [word for word in _NEVER_UP if word in seen]
+            assert seen or number in spoken_of, f"connection {number} to the vendor was made for nothing"
+            if number not in self.unfinished:
+                assert conversation.unread() == b"", "the vendor got bytes that belong to no request"
 
 
 def _answers(asked: Asked) -> Script:

@@ -56,7 +56,8 @@ def test_what_cannot_be_played_is_refused(changed: dict[str, object], said: str)
 
 
 async def test_what_is_not_declared_fails() -> None:
-    """An outcome, a request at the vendor and a field that are not as declared."""
+    """An outcome, a request at the vendor, a field, bytes and an interim answer that are not as declared."""
+    invited = "<<post>>Expect: 100-continue\r\nContent-Length: 31\r\n"
     steps = [STEP, "vendor receives", {"vendor sends": "<<ok>>"}, {"client gets": {"status": 200}}]
     counted = {"requests": {"ok": 1}, "exchanges": {"ok": 1}}
     await Stage(read_scenario({"name": "as it is", "steps": steps, "counted": counted}), WHOLE).play()
@@ -67,6 +68,8 @@ async def test_what_is_not_declared_fails() -> None:
         ([*steps[:3], {"client gets": {"status": 200, "lacks": ["Content-Type"]}}], counted),
         ([STEP, {"vendor receives": {"lacks": ["Via"]}}, *steps[2:]], counted),
         ([*steps, {"client connection": "closed"}], counted),
+        ([*steps[:3], {"client gets head": {"status": 200}}], counted),
+        ([{"client sends": f"{invited}\r\n"}, {"client sends": "<<chat>>"}, *steps[1:]], counted),
     )
     for broken, books in wrong:
         with pytest.raises(AssertionError):

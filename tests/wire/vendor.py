@@ -86,6 +86,10 @@ class Conversation(asyncio.Protocol):
         if self._waiting is not None:
             self._waiting.cancel()
 
+    def unread(self) -> bytes:
+        """What has come and is no whole request."""
+        return bytes(self._unread)
+
     def _whole_request(self) -> Asked | None:
         head, found, rest = bytes(self._unread).partition(b"\r\n\r\n")
         if not found:
