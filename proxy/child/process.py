@@ -128,8 +128,8 @@ class Obedience:
             await self._obey(decode_order(frame) if small else await asyncio.to_thread(decode_order, frame))
         if self._draining is None:  # the supervisor is gone
             await self._begin_drain(self._config.drain_grace_s, self._config.drain_s)
-        if self._draining is not None:
-            await self._draining
+        assert self._draining is not None
+        await self._draining
         lag.cancel()
 
     async def _obey(self, order: Order) -> None:
@@ -140,7 +140,7 @@ class Obedience:
                 self._say(self._report())
             case Drain(grace_s, deadline_s):
                 await self._begin_drain(grace_s, deadline_s)
-            case Start():
+            case Start():  # pragma: no branch  (there are four orders)
                 raise TypeError("a second Start; a configuration is changed by Swap")
 
     def _swap(self, config: Config) -> str:
@@ -186,7 +186,9 @@ class Obedience:
             self._lag.observe(self._lag_s)
 
 
-def main(make_service: ServiceFactory, metrics: Metered, arguments: Sequence[str] | None = None) -> None:
+def main(  # pragma: no cover  (the process itself: it sets its signals)
+    make_service: ServiceFactory, metrics: Metered, arguments: Sequence[str] | None = None
+) -> None:
     """The process: `--channel FD --log FD --listen FD ...`, all inherited from the supervisor."""
     parser = argparse.ArgumentParser(prog="paramwall child", description="Started by `paramwall serve` only.")
     parser.add_argument("--channel", type=int, required=True)

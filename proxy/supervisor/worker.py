@@ -51,6 +51,6 @@ class Worker:
         return self._shadow if config.scoring else None
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  (the process itself)
     counted = Metrics()
     main(lambda config, log, outbox: Worker(config, log, counted, outbox), counted)
