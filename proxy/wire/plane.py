@@ -7,7 +7,7 @@ plane it started with to its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.config.values import Client, Config, Vendor
 from proxy.metrics.worker import Metrics
@@ -22,14 +22,14 @@ class Lane:
     """All that is known beforehand about requests to one vendor.
 
     `head_end` follows every request line: Host, Via, and the vendor's key where the proxy holds one. `redact` is that
-    key, which no answer may carry to a client.
+    key, which no answer may carry to a client; neither shows itself.
     """
 
     vendor: Vendor
     pool: Pool
     base: bytes
-    head_end: bytes
-    redact: bytes
+    head_end: bytes = field(repr=False)
+    redact: bytes = field(repr=False)
 
     def plan_for(self, client: Client) -> Plan:
         """The policy as it applies to this client here."""
@@ -45,7 +45,7 @@ class Way:
     lane: Lane
     served: Served
     judged: bool
-    start: bytes
+    start: bytes = field(repr=False)
 
     @classmethod
     def of(cls, lane: Lane, match: Match) -> Way:
