@@ -227,7 +227,7 @@ def _cross(shadow: Shadow, config: Config, number: int, asked: bytes) -> None:
     vendor, envelope = config.vendors[0], Envelope.parse(asked)
     decision = decide(vendor.plan, Route.CHAT, envelope)
     ticket = shadow.admit(
-        f"{number:032x}", vendor, None, opted_out=False, envelope=envelope, decision=decision, body=asked
+        f"{number:032x}", vendor, None, opted_out=False, strain=0.0, envelope=envelope, decision=decision, body=asked
     )
     if ticket is None:
         raise RuntimeError("a request was not to be checked")

@@ -59,7 +59,9 @@ _NOW = Row(
         stat(
             "Reference fails",
             "Share of the calls to the reference that did not succeed. Above 1 % every vendor becomes inconclusive.",
-            Query(share(rate(_REFERENCE, "", 'outcome!~"ok|cancelled"'), rate(_REFERENCE)), "failed", empty=_NO_REFERENCE),
+            Query(
+                share(rate(_REFERENCE, "", 'outcome!~"ok|cancelled"'), rate(_REFERENCE)), "failed", empty=_NO_REFERENCE
+            ),
             unit="percentunit",
             limits=levels("green", (0.01, "yellow"), (0.1, "red")),
         ),
