@@ -1,9 +1,8 @@
-"""Everything of aiohttp that is used beneath its public surface, and the self-test that it is still there.
+"""Everything of aiohttp that is used beneath its public surface.
 
 aiohttp's server parses requests and owns the client's connection; its request and response objects are stepped over,
-because an answer is written straight from the vendor's read into the client's transport. Not here: anything else; no
-other module names a private attribute of aiohttp. Invariant: `verify()` fails the start of a worker when aiohttp
-changed under us.
+because an answer is written straight from the vendor's read into the client's transport. Not here: anything else.
+Invariant: no module but this and aiohttp_chunks.py touches a private attribute of aiohttp; aiohttp_check.py names them.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, cast
 
-import aiohttp
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.http_parser import HttpParser, HttpRequestParser, RawRequestMessage
+from aiohttp.http_parser import HttpParser, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from proxy.wire.aiohttp_chunks import SLICE, Chunks
 
 WRITE_HIGH_WATER: Final = 32 * 1024
 """Bytes waiting for a slow client before its vendor is no longer read. With the kernel's own buffers a reader that
 never reads costs less than 256 KiB (bench: stuck readers)."""
-
 
 _receive: Final = RequestHandler.data_received
 
@@ -71,7 +70,7 @@ class Request:
 class Connection(RequestHandler):
     """One client connection: aiohttp's, with flow control towards the vendor and a deadline for the head."""
 
-    __slots__ = ("body", "front", "head_timer", "reader", "rest_timer")
+    __slots__ = ("body", "chunks", "front", "head_timer", "reader", "rest_timer")
 
     body: StreamReader | None
     front: Front
@@ -85,6 +84,7 @@ class Connection(RequestHandler):
         self.front = front
         self.reader = None
         self.head_timer = self.rest_timer = None
+        self.chunks = Chunks()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Bound what may wait for a slow reader."""
@@ -122,7 +122,11 @@ class Connection(RequestHandler):
         """Parse; a head that stays unfinished gets a deadline (aiohttp has only its keep-alive timer for that), and a
         body that breaks off is told to whoever reads it (aiohttp only queues the error behind it).
         """
-        _receive(self, data)
+        chunks = self.chunks
+        for some in chunks.slices(data) if len(data) > SLICE else (data,):
+            if chunks.look():
+                _receive(self, some)
+                chunks.count(self._messages[-1][1] if self._messages else self.body)
         if self.body is not None and self._messages:
             self._tell_body(self.body)
         if self._messages or self._request_in_progress:
@@ -324,27 +328,3 @@ async def _never(request: web.BaseRequest) -> web.StreamResponse:
 def too_long(exc: BaseException | None) -> bool:
     """Whether a head was refused for its size."""
     return isinstance(exc, LineTooLong) or (isinstance(exc, HttpProcessingError) and exc.message.startswith("Too many"))
-
-
-def verify() -> None:
-    """Raise RuntimeError unless the aiohttp at hand is the one this module was written for."""
-    version = tuple(int(part) for part in aiohttp.__version__.split(".")[:3] if part.isdigit())
-    if not (3, 14, 5) <= version < (3, 15):
-        raise RuntimeError(f"aiohttp {aiohttp.__version__} is installed; allowed: >=3.14.5,<3.15. {_REMEDY}")
-    if HttpRequestParser.__module__ != "aiohttp._http_parser":
-        raise RuntimeError(f"aiohttp's C parser is missing (is AIOHTTP_NO_EXTENSIONS set?). {_REMEDY}")
-    for owner, names in ((RequestHandler, _OF_HANDLER), (StreamReader, _OF_READER), (HttpRequestParser, _OF_PARSER)):
-        missing = [name for name in names if not hasattr(owner, name)]
-        if missing:
-            raise RuntimeError(f"aiohttp's {owner.__name__} has no {', '.join(missing)}. {_REMEDY}")
-
-
-_OF_HANDLER: Final = (
-    *("_buffer_paused", "_close", "_drain_helper", "_force_close", "_handler_waiter", "_keepalive"),
-    *("_keepalive_handle", "_loop", "_paused"),
-    *("_keepalive_timeout", "_lingering_time", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time"),
-    *("_parser", "_process_keepalive", "_request_in_progress", "_resume_reading_if_drained", "_waiter"),
-)
-_OF_PARSER: Final = ("feed_eof", "message_consumed")
-_OF_READER: Final = ("_buffer", "_buffer_offset", "_eof", "_exception")
-_REMEDY: Final = "hint: reinstall with `pip install -c constraints.txt -e .`"

@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from proxy.config.values import Limits
 from proxy.wire.admission import Permit
+from proxy.wire.aiohttp_chunks import LEAST_AVERAGE, MANY, TinyChunks
 from proxy.wire.deadlines import Deadlines
 from proxy.wire.problems import Problem, Refused
 
@@ -54,8 +55,8 @@ class Arrival:
         """A body that is here already. Raises Refused (413 too large, 400 broken framing, 503 no room)."""
         try:
             body = self._content.read_nowait()
-        except (web.RequestPayloadError, HttpProcessingError):
-            raise Refused(_BROKEN) from None
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise _broken(error) from None
         hold(self._permit, self._limits, len(body))
         return body
 
@@ -73,8 +74,8 @@ class Arrival:
                 await self._content.wait_eof()
                 return self._content.read_nowait()
             return await self._gathered()
-        except (web.RequestPayloadError, HttpProcessingError):
-            raise Refused(_BROKEN) from None
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise _broken(error) from None
         finally:
             deadlines.active.discard(self)
 
@@ -96,6 +97,10 @@ class Arrival:
             self._content.set_exception(Refused(_TOO_SLOW))
 
 
+def _broken(error: Exception) -> Refused:
+    return Refused(_TOO_TINY if isinstance(error, TinyChunks) else _BROKEN)
+
+
 def _too_large(limits: Limits) -> Problem:
     return Problem(
         413,
@@ -107,6 +112,12 @@ def _too_large(limits: Limits) -> Problem:
 
 _TOO_SLOW: Final = Problem(
     408, "body-too-slow", "the body arrived too slowly", "send it faster; see limits.body_timeout"
+)
+_TOO_TINY: Final = Problem(
+    400,
+    "chunks-too-small",
+    f"the body came in more than {MANY} chunks of less than {LEAST_AVERAGE} bytes on average",
+    "send it in larger chunks, or with a Content-Length",
 )
 _BROKEN: Final = Problem(
     400, "http-malformed", "the body's framing is broken", "send a correct Content-Length or chunked body"

@@ -21,7 +21,7 @@ from typing import Final
 
 from proxy.config.values import Config
 from proxy.metrics.worker import Metrics
-from proxy.wire import aiohttp_hooks, plane, problems
+from proxy.wire import aiohttp_check, aiohttp_hooks, plane, problems
 from proxy.wire.admission import Admission
 from proxy.wire.body import READ_BUFFER
 from proxy.wire.deadlines import Deadlines
@@ -55,7 +55,7 @@ class DataPlane:
         tap: Tap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        aiohttp_hooks.verify()
+        aiohttp_check.verify()
         self._clock = clock
         self._metrics = metrics
         self._write_log = log
