@@ -41,7 +41,7 @@ class Reader(Protocol):
 class Request:
     """One request as aiohttp's parser read it. `content` is its body; `target` the request target as received."""
 
-    __slots__ = ("connection", "content", "fields", "http_1_0", "http_1_1", "keep_alive", "method", "target")
+    __slots__ = ("chunked", "connection", "content", "fields", "http_1_0", "http_1_1", "keep_alive", "method", "target")
 
     def __init__(self, connection: Connection, message: RawRequestMessage, content: StreamReader) -> None:
         self.connection = connection
@@ -49,6 +49,7 @@ class Request:
         self.method = message.method
         self.target = message.path
         self.fields = message.raw_headers
+        self.chunked = message.chunked
         version = message.version
         self.http_1_1 = version is HttpVersion11 or version == HttpVersion11
         self.http_1_0 = not self.http_1_1 and version == HttpVersion10

@@ -174,13 +174,21 @@ def _without_named(lines: list[bytes], connection: bytes, spared: frozenset[byte
     return [piece for line in kept for piece in line]
 
 
-def transfer_coding_problem(head: RequestHead, *, http_1_0: bool) -> Problem | None:
-    """What aiohttp lets through: a transfer coding on HTTP/1.0, or one besides chunked (RFC 9112 section 6.1)."""
+def transfer_coding_problem(head: RequestHead, *, http_1_0: bool, chunked: bool) -> Problem | None:
+    """What aiohttp lets through: a transfer coding on HTTP/1.0, or one besides chunked (RFC 9112 section 6.1).
+
+    `chunked` is whether its parser took the body for chunks. It does not where a tab stands behind the word, and with
+    an `Upgrade` beside that it finds no body at all.
+    """
     if http_1_0:
         return Problem(400, "transfer-coding", "HTTP/1.0 has no Transfer-Encoding", "send Content-Length")
     if head.found[b"transfer-encoding"].lower() != b"chunked":
         return Problem(
             501, "transfer-coding", "only Transfer-Encoding: chunked is understood", "send the body as it is"
+        )
+    if not chunked:
+        return Problem(
+            400, "transfer-coding", "white space behind Transfer-Encoding: chunked", "send the word and nothing else"
         )
     return None
 

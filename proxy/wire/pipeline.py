@@ -248,7 +248,7 @@ def _check_rare(plane: Plane, request: Request, head: RequestHead, *, judged: bo
     """Fields that few requests have."""
     found = head.found
     if b"transfer-encoding" in found:
-        problem = transfer_coding_problem(head, http_1_0=request.http_1_0)
+        problem = transfer_coding_problem(head, http_1_0=request.http_1_0, chunked=request.chunked)
         if problem is not None:
             raise Refused(problem)
     if plane.pseudonym in found.get(b"via", b""):

@@ -21,7 +21,7 @@ _QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _CHUNK: Final = re.compile(
     rb"(?P<size>[0-9A-Fa-f]+)(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*"
 ).fullmatch
-_EMPTY: Final = re.compile(rb"\r?\n").match
+_EMPTY: Final = re.compile(rb"[\r\n]").match
 _DIGITS: Final = re.compile(rb"[0-9]+").fullmatch
 
 
@@ -89,7 +89,9 @@ class _Scanner:
         return self.place == len(self.data)
 
     def skip_empty_lines(self) -> None:
-        """A server may ignore empty lines before a request, and LF may end these (section 2.2)."""
+        """A server may ignore empty lines before a request (section 2.2). Bare CR and LF count as such: none of these
+        bytes goes anywhere, and no request begins elsewhere for them.
+        """
         while found := _EMPTY(self.data, self.place):
             self.place = found.end()
 
