@@ -70,7 +70,8 @@ def test_strict_reading_stays_within_its_bound(config: Config, name: str, monkey
     [
         (b',"logit_bias":{' + b",".join(b'"%d":1' % i for i in range(300)) + b"}", ""),
         (b',"logit_bias":{' + b",".join(b'"%d":1' % i for i in range(600)) + b"}", "value-too-large"),
-        (b',"k":0' * 2000, "body-too-wide"),
+        (b',"k":0' * 2000, "member-repeated"),
+        (b',"k":0' * 4000, "body-too-wide"),
         (b"".join(b',"k%d":0' % i for i in range(2000)), "body-too-wide"),
         (b',"metadata":' + b"[" + b",".join([b"0"] * 2000) + b"]", ""),
     ],
