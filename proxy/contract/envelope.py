@@ -208,8 +208,8 @@ def _small_members(body: bytes) -> dict[str, Raw] | None:
 
 
 def _is_compact(body: bytes, members: dict[str, Raw]) -> bool:
-    """Whether names, values and four bytes more for each member (quotes, colon, comma) are all there is: then no repeated
-    name was dropped by the dict.
+    """Whether names, values and four bytes more for each member (quotes, colon, comma) are all there is: then no
+    repeated name was dropped by the dict.
     """
     return len(body) == 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
 
