@@ -39,6 +39,7 @@ def test_the_detector_finds_what_it_should() -> None:
         assert any(traces(f"before {leak} after", key) for key in KEYS), leak
 
 
+@pytest.mark.given_keys("key")
 async def test_no_key_is_found_in_anything_said(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(HELD_BY_FILE)
     (tmp_path / "key").chmod(0o600)
@@ -177,6 +178,7 @@ async def test_a_passed_key_that_its_vendor_repeats_goes_back_to_its_owner_only(
     assert not [found for text in said for found in traces(text, PASSED)]
 
 
+@pytest.mark.given_keys("paramwall.yaml")
 @pytest.mark.parametrize("setting", ["api_key", "api_key_env", "api_key_file", "url"])
 async def test_no_key_is_found_when_the_operator_writes_it_into_the_file(tmp_path: Path, setting: str) -> None:
     value = f"https://user:{PASSED}@api.example.com/v1" if setting == "url" else PASSED

@@ -29,6 +29,8 @@ RANGE = "2m"
 METRICS = [name for entry in catalogue() for name in entry.samples]
 FIRING = ("ParamwallVendorDegraded warning", "ParamwallVendorContractViolations warning", "ParamwallWatchdog info")
 """The alerts of this drill. The expressions of all others must be empty: what they look for does not happen."""
+OF_THE_MACHINE = "ParamwallEventLoopLag warning"
+"""Speaks of the machine that the tests run on, which may be busy."""
 
 
 def programs() -> tuple[str, str]:
@@ -55,6 +57,8 @@ async def amiss(stage: Stage, monitoring: Monitoring) -> list[str]:
         if panel[:3] not in EMPTY_REASONS and not await finds(panel.expr)
     ]
     for name, expression in rule_queries():
+        if name == OF_THE_MACHINE:
+            continue
         silent = name.startswith("Paramwall") and name not in FIRING
         if await finds(expression) is silent:
             wrong.append(f"{'not ' if silent else ''}empty: {name}: {expression}")
@@ -105,4 +109,4 @@ async def test_a_healthy_drill_of_the_same_length_is_silent() -> None:
 
 def test_every_declaration_is_about_a_query() -> None:
     assert EMPTY_REASONS.keys() <= {panel[:3] for panel in panel_queries()}
-    assert set(FIRING) <= {name for name, _ in rule_queries()}
+    assert {*FIRING, OF_THE_MACHINE} <= {name for name, _ in rule_queries()}

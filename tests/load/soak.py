@@ -67,6 +67,7 @@ class Result:
     acts: list[Act] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     unexplained: Counter[str] = field(default_factory=Counter)
+    weighed: set[str] = field(default_factory=set)
     slopes: list[Slope] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
     lines: int = 0
@@ -100,6 +101,7 @@ async def soak(folder: Path, seconds: float, clients: int, seed: int, say: Calla
             result.acts.append(await books.act("second act", _steady(here, seconds * 2 / 3)))
             acting_s = books.rested_from - began
             result.slopes = slopes(here.samples, began + acting_s / 3, books.rested_from)
+            result.weighed = {each.role for each in here.samples}
             mirrored = result.acts[-1].mirror["selected"]
             result.remembered_mib_h = mirrored * REMEMBERED_BYTES / 2**20 / acting_s * 3600
         finally:

@@ -32,7 +32,7 @@ async def test_books_balance_and_every_line_is_explained(tmp_path: Path) -> None
     seen = sum((act.words() for act in result.acts), start=result.acts[0].words())
     assert seen["whole"], shown
     assert seen["left"], shown
-    assert {"supervisor", "worker", "scorer"} <= {each.role for each in result.slopes}, shown
+    assert {"supervisor", "worker", "scorer"} <= result.weighed, shown
 
 
 def sent(number: int, word: str = "whole", status: int = 200, **more: object) -> Sent:

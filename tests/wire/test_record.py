@@ -89,8 +89,8 @@ async def test_figures_of_a_stream() -> None:
     script: Script = [recording[: places[0]], 0.15, recording[places[0] : places[1]], 0.3, recording[places[1] :]]
     proxy = await recorded(script, post(KIMI.replace(b"}", b',"stream":true}')))
     first = total(proxy, "paramwall_upstream_time_to_first_token_seconds_sum")
-    assert 0.14 < first < 0.29
-    assert 0.29 < total(proxy, "paramwall_upstream_max_chunk_gap_seconds_sum") < 1
+    assert 0.14 < first < 0.44  # the next token comes at 0.45
+    assert 0.29 < total(proxy, "paramwall_upstream_max_chunk_gap_seconds_sum") < 5
     whole_s = total(proxy, "paramwall_upstream_duration_seconds_sum")
     per_token = total(proxy, "paramwall_upstream_time_per_output_token_seconds_sum")
     assert per_token == pytest.approx((whole_s - first) / 7)
