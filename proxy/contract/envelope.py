@@ -106,9 +106,7 @@ class Envelope(msgspec.Struct, frozen=True):
         if not body.isascii():
             _require_utf8(body)
         try:
-            members = _small_members(body) if len(body) <= _SMALL else None
-            if members is None:
-                members = members_of(body)
+            members = members_of(body)
         except msgspec.ValidationError:
             raise MalformedBody(
                 "body-not-object", "the body is JSON but not an object", "send one JSON object"
@@ -173,7 +171,10 @@ def members_of(text: bytes | Raw, param: str | None = None) -> dict[str, Raw]:
 
     Raises MalformedBody when a name is repeated, and what msgspec raises when the text is no JSON object.
     """
-    pairs = _decode_pairs(text) if len(text) <= _SMALL else _few_pairs(text, param)
+    small = len(text) <= _SMALL
+    if small and (compact := _small_members(text)) is not None:
+        return compact
+    pairs = _decode_pairs(text) if small else _few_pairs(text, param)
     members = {name.text: raw for name, raw in pairs.items()}
     if len(members) != len(pairs):
         raise _repeated((name.text for name in pairs), param)
@@ -199,19 +200,19 @@ def _few_pairs(text: bytes | Raw, param: str | None) -> dict[_Name, Raw]:
         ) from None
 
 
-def _small_members(body: bytes) -> dict[str, Raw] | None:
-    """The members of a compact body, in a third of the time; None: it is to be read with care."""
-    if body.find(b": ", 0, 32) >= 0:  # behind the first name: the guess saves time
+def _small_members(text: bytes | Raw) -> dict[str, Raw] | None:
+    """The members of a compact object, in a third of the time; None: it is to be read with care."""
+    if bytes(text).find(b": ", 0, 32) >= 0:  # behind the first name: the guess saves time
         return None
-    members = _decode(body)
-    return members if _is_compact(body, members) else None
+    members = _decode(text)
+    return members if _is_compact(text, members) else None
 
 
-def _is_compact(body: bytes, members: dict[str, Raw]) -> bool:
+def _is_compact(text: bytes | Raw, members: dict[str, Raw]) -> bool:
     """Whether names, values and four bytes more for each member (quotes, colon, comma) are all there is: then no
     repeated name was dropped by the dict.
     """
-    return len(body) == 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
+    return len(text) == 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
 
 
 def strict(raw: bytes | Raw, param: str) -> Json:

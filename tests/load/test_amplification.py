@@ -5,12 +5,14 @@ Memory is counted by tracemalloc, and work by the steps that take a Python call 
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 
 import pytest
 
 from proxy.config.values import Config
 from proxy.contract import envelope
+from proxy.policy.clauses.reasoning_history import MAX_REPAIRED
 from proxy.policy.decide import MAX_JUDGED_ITEMS
 from proxy.policy.verdict import Route
 from proxy.wire.judge import judge
@@ -80,11 +82,25 @@ def test_what_is_too_much_is_refused_and_what_clients_send_is_not(config: Config
     assert verdict(config, chat(more)) == code
 
 
-def test_a_conversation_that_lacks_more_reasoning_than_is_repaired_is_refused(config: Config) -> None:
-    turn = b'{"role":"assistant","tool_calls":[{}]}'
-    assert verdict(config, chat(messages=b"[" + b",".join([turn] * 1000) + b"]")) == ""
-    code = verdict(config, chat(messages=b"[" + b",".join([turn] * 1001) + b"]"))
+@pytest.mark.parametrize("reasoning", [b"", b',"reasoning":"r"'])
+def test_a_conversation_that_lacks_more_reasoning_than_is_repaired_is_refused(config: Config, reasoning: bytes) -> None:
+    turn = b'{"role":"assistant","tool_calls":[{}]%b}' % reasoning
+    assert verdict(config, chat(messages=b"[" + b",".join([turn] * MAX_REPAIRED) + b"]")) == ""
+    code = verdict(config, chat(messages=b"[" + b",".join([turn] * (MAX_REPAIRED + 1)) + b"]"))
     assert code == "reasoning-missing-in-history"
+
+
+def test_repair_of_a_long_history_takes_no_step_for_every_pair_of_its_messages(config: Config) -> None:
+    """Ten times the messages take ten times the processor time, not a hundred times."""
+
+    def spent(count: int) -> float:
+        turn = b'{"role":"assistant","tool_calls":[{}],"reasoning":"r"}'
+        body = chat(messages=b"[" + b",".join([turn] * count) + b"]")
+        before = time.process_time()
+        verdict(config, body)
+        return time.process_time() - before
+
+    assert min(spent(10_000) for _ in range(3)) < 40 * min(spent(1000) for _ in range(5))
 
 
 def test_every_input_is_about_as_long_as_asked_and_has_its_measure() -> None:

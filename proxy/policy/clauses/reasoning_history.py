@@ -25,9 +25,9 @@ from proxy.policy.clauses.clause import BodyClause, Scope
 from proxy.policy.verdict import Finding
 
 _ABSENT: Final = Raw(b"null")
-MAX_REPAIRED: Final = 1000
-"""Messages that are given their reasoning: it takes 7 microseconds each, and a body has room for millions. A
-conversation that lacks more is refused.
+MAX_REPAIRED: Final = 10_000
+"""Messages that are given their reasoning: it takes four microseconds each, and a body has room for millions. The
+longest runs of agents have thousands. A conversation that lacks more is refused.
 """
 
 
@@ -37,6 +37,7 @@ class _Turn(msgspec.Struct, gc=False):
     role: Any = None
     tool_calls: Raw = _ABSENT
     reasoning_content: Raw = _ABSENT
+    reasoning: Raw = _ABSENT
 
 
 # One pass over the bytes costs no more than searching them for a name would, and no escape can hide from it.
@@ -75,10 +76,10 @@ class ReasoningHistory(BodyClause):
         except msgspec.ValidationError:
             return None  # not a list of objects: nothing any vendor reads as a conversation
         missing = [i for i, turn in enumerate(turns) if _lacks_reasoning(turn)]
-        return self._finding(messages, missing) if missing else None
+        return self._finding(messages, turns, missing) if missing else None
 
-    def _finding(self, messages: Raw, missing: list[int]) -> Finding:
-        edits, receipt = self._repaired(messages, missing) if len(missing) <= MAX_REPAIRED else (None, "")
+    def _finding(self, messages: Raw, turns: list[_Turn], missing: list[int]) -> Finding:
+        edits, receipt = _repaired(messages, turns, missing) if len(missing) <= MAX_REPAIRED else (None, "")
         return Finding(
             self.id,
             f"messages[{missing[0]}].reasoning_content",
@@ -91,19 +92,24 @@ class ReasoningHistory(BodyClause):
             receipt or f"messages[{missing[0]},..].reasoning_content=?->refused",
         )
 
-    def _repaired(self, messages: Raw, missing: list[int]) -> tuple[dict[str, bytes | None], str]:
-        items = _items(messages)
-        copied: list[int] = []
-        for i in missing:
-            turn = members_of(items[i], f"messages[{i}]")
-            own = turn.get("reasoning", _ABSENT)
-            if bytes(own).startswith(b'"'):
-                copied.append(i)
-            turn["reasoning_content"] = own if i in copied else Raw(b'""')
-            items[i] = Raw(_encode(turn))
-        added = [i for i in missing if i not in copied]
-        receipts = [_receipt(added, '""')] * bool(added) + [_receipt(copied, "reasoning")] * bool(copied)
-        return {"messages": _encode(items)}, ";".join(receipts)
+
+def _repaired(messages: Raw, turns: list[_Turn], missing: list[int]) -> tuple[dict[str, bytes | None], str]:
+    items = _items(messages)
+    added: list[int] = []
+    copied: list[int] = []
+    for i in missing:
+        own = bytes(turns[i].reasoning)
+        told = own.startswith(b'"')
+        (copied if told else added).append(i)
+        items[i] = _with_reasoning(items[i], own if told else b'""', i)
+    receipts = [_receipt(added, '""')] * bool(added) + [_receipt(copied, "reasoning")] * bool(copied)
+    return {"messages": _encode(items)}, ";".join(receipts)
+
+
+def _with_reasoning(item: Raw, own: bytes, i: int) -> Raw:
+    members = members_of(item, f"messages[{i}]")
+    members["reasoning_content"] = Raw(own)
+    return Raw(_encode(members))
 
 
 def _lacks_reasoning(turn: _Turn) -> bool:
