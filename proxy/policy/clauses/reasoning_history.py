@@ -76,10 +76,14 @@ class ReasoningHistory(BodyClause):
         except msgspec.ValidationError:
             return None  # not a list of objects: nothing any vendor reads as a conversation
         missing = [i for i, turn in enumerate(turns) if _lacks_reasoning(turn)]
-        return self._finding(messages, turns, missing) if missing else None
+        if not missing:
+            return None
+        told = {i: own for i in missing if (own := bytes(turns[i].reasoning)).startswith(b'"')}
+        turns.clear()  # they take several times the bytes of short messages, and so does what follows
+        return self._finding(messages, missing, told)
 
-    def _finding(self, messages: Raw, turns: list[_Turn], missing: list[int]) -> Finding:
-        edits, receipt = _repaired(messages, turns, missing) if len(missing) <= MAX_REPAIRED else (None, "")
+    def _finding(self, messages: Raw, missing: list[int], told: dict[int, bytes]) -> Finding:
+        edits, receipt = _repaired(messages, missing, told) if len(missing) <= MAX_REPAIRED else (None, "")
         return Finding(
             self.id,
             f"messages[{missing[0]}].reasoning_content",
@@ -93,23 +97,26 @@ class ReasoningHistory(BodyClause):
         )
 
 
-def _repaired(messages: Raw, turns: list[_Turn], missing: list[int]) -> tuple[dict[str, bytes | None], str]:
-    items = _items(messages)
-    added: list[int] = []
-    copied: list[int] = []
+def _repaired(messages: Raw, missing: list[int], told: dict[int, bytes]) -> tuple[dict[str, bytes | None], str]:
+    items, repaired, begin = _items(messages), bytearray(b"["), 0
     for i in missing:
-        own = bytes(turns[i].reasoning)
-        told = own.startswith(b'"')
-        (copied if told else added).append(i)
-        items[i] = _with_reasoning(items[i], own if told else b'""', i)
-    receipts = [_receipt(added, '""')] * bool(added) + [_receipt(copied, "reasoning")] * bool(copied)
-    return {"messages": _encode(items)}, ";".join(receipts)
+        for item in items[begin:i]:
+            repaired += bytes(item) + b","
+        repaired += _with_reasoning(items[i], told.get(i, b'""'), i) + b","
+        begin = i + 1
+    repaired += b",".join(map(bytes, items[begin:]))
+    if begin == len(items):
+        del repaired[-1:]
+    repaired += b"]"
+    added = [i for i in missing if i not in told]
+    receipts = [_receipt(added, '""')] * bool(added) + [_receipt(list(told), "reasoning")] * bool(told)
+    return {"messages": bytes(repaired)}, ";".join(receipts)
 
 
-def _with_reasoning(item: Raw, own: bytes, i: int) -> Raw:
+def _with_reasoning(item: Raw, own: bytes, i: int) -> bytes:
     members = members_of(item, f"messages[{i}]")
     members["reasoning_content"] = Raw(own)
-    return Raw(_encode(members))
+    return _encode(members)
 
 
 def _lacks_reasoning(turn: _Turn) -> bool:
