@@ -105,22 +105,39 @@ class Chunk(msgspec.Struct, gc=False):
 
 decode_chunk: Final = msgspec.json.Decoder(Chunk).decode
 _decode_any: Final = msgspec.json.Decoder().decode
+_decode_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _encode: Final = msgspec.json.Encoder().encode
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What `decode_chunk` raises where the text is no chunk as it should be: `read_chunk` then says more."""
+MAX_SALVAGED_ITEMS: Final = 64 * 1024
+"""Items, at all depths, of a text from which something is read although it is no chunk as it should be: each takes up
+to sixty times the bytes it came in.
+"""
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
 def read_chunk(text: bytes | bytearray) -> tuple[Chunk | None, Flaw | None]:
-    """The chunk, and what is wrong with it. None: it is no JSON (UNREADABLE), or no object (WRONG_TYPES)."""
+    """The chunk, and what is wrong with it. None: it is no JSON (UNREADABLE), or no object, or
+    has too many items to be looked through (WRONG_TYPES).
+    """
     try:
         return decode_chunk(text), None
     except NOT_JSON:
         pass
+    if text.count(b",") + text.count(b"{") + text.count(b"[") > MAX_SALVAGED_ITEMS:
+        return None, Flaw.WRONG_TYPES if _is_json(text) else Flaw.UNREADABLE
     try:
         return _salvaged(Chunk, _decode_any(text)), Flaw.WRONG_TYPES
     except NOT_JSON:
         return None, Flaw.UNREADABLE
+
+
+def _is_json(text: bytes | bytearray) -> bool:
+    try:
+        _decode_raw(text)
+    except NOT_JSON:
+        return False
+    return True
 
 
 def _salvaged(kind: type[_T], value: object) -> _T | None:

@@ -27,6 +27,7 @@ from proxy.contract.envelope import (
 )
 from proxy.contract.mode import SWITCH_MEMBERS, Mode, ModeReading, read_mode
 from proxy.contract.profile import NO_TRANSLATION, switch_edits
+from proxy.policy.clauses.values import item_count
 from proxy.policy.decision import Decision, concluded
 from proxy.policy.plan import MALFORMED_CODES, MODEL_NOT_COVERED, NULL, Plan, Table, compile_plan
 from proxy.policy.verdict import Allow, Enforcement, Finding, Reject, Rewrite, Route, Verdict
@@ -52,9 +53,9 @@ _REQUESTS_REMEMBERED: Final = 256
 _MEMBERS_REMEMBERED: Final = 32
 _BYTES_REMEMBERED: Final = 1024
 """Of all judged values together. A name has at most MAX_NAME_CHARACTERS, so one route remembers 2 MB at most."""
-MAX_JUDGED_ITEMS: Final = 512
-"""Of all judged lists and objects together. Reading one strictly takes a microsecond, for two bytes; the longest that a
-client has a use for, logit_bias and allowed tools, have about 300.
+MAX_JUDGED_ITEMS: Final = 1024
+"""Of all lists and objects together that are read strictly: that takes a microsecond for an item, which may be two
+bytes. The longest that a client has a use for, a choice among 128 tools, has 650.
 """
 _ALLOW: Final = Allow()
 
@@ -104,20 +105,21 @@ def _settled(plan: Plan, route: Route, envelope: Envelope) -> Settled:
 
 
 def _require_few_items(tables: Mapping[Mode, Table], members: Mapping[str, Raw]) -> None:
-    """Bound what strict reading costs, before any of it; commas and brackets are counted, also those in strings."""
+    """Bound what strict reading costs, before any of it. What goes unread is as long as it likes."""
     items = 0
     for name, raw in members.items():
-        if name in SWITCH_MEMBERS or any(table.members.get(name) for table in tables.values()):
+        judges = [judge for table in tables.values() for judge in table.members.get(name, ())]
+        if judges or name in SWITCH_MEMBERS:
             text = bytes(raw)
-            if text.startswith((b"{", b"[")):
-                items += text.count(b",") + text.count(b"{") + text.count(b"[")
-                if items > MAX_JUDGED_ITEMS:
-                    raise MalformedBody(
-                        "value-too-large",
-                        f"{name} and the judged members before it hold more than {MAX_JUDGED_ITEMS} items",
-                        f"send at most {MAX_JUDGED_ITEMS}",
-                        name,
-                    )
+            if name in SWITCH_MEMBERS or any(judge.reads(text) for judge in judges):
+                items += item_count(text)
+            if items > MAX_JUDGED_ITEMS:
+                raise MalformedBody(
+                    "value-too-large",
+                    f"{name} and the judged members before it hold more than {MAX_JUDGED_ITEMS} items",
+                    f"send at most {MAX_JUDGED_ITEMS}",
+                    name,
+                )
 
 
 def _decision(plan: Plan, route: Route, reading: ModeReading, found: list[Found]) -> Decision:

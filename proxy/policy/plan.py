@@ -46,10 +46,12 @@ _C = TypeVar("_C", bound=Clause)
 @dataclass(frozen=True, slots=True, eq=False)
 class MemberJudge:
     """One clause as it judges one member. `judge` says what is wrong with a raw value that is not among `lawful` (or
-    raises MalformedBody). `action` is the enforcement that holds for it, `rank` its place in the order of findings.
+    raises MalformedBody), and `reads` whether it reads the value strictly for that. `action` is the enforcement that
+    holds for it, `rank` its place in the order of findings.
     """
 
     judge: Callable[[bytes], Finding | None]
+    reads: Callable[[bytes], bool]
     action: Enforcement
     rank: int
     lawful: frozenset[bytes]
@@ -223,7 +225,7 @@ def _member_judge(clause: MemberClause, member: str, scope: Scope, action: Enfor
     def judge(raw: bytes) -> Finding | None:
         return clause.judge(member, raw, scope)
 
-    return MemberJudge(judge, action, rank, clause.lawful(scope) | {NULL})
+    return MemberJudge(judge, clause.reads, action, rank, clause.lawful(scope) | {NULL})
 
 
 def _opaque(tables: Mapping[Mode, Table]) -> frozenset[str]:

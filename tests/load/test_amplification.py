@@ -67,11 +67,19 @@ def test_strict_reading_stays_within_its_bound(config: Config, name: str, monkey
     assert calls <= 4 * MAX_JUDGED_ITEMS
 
 
+def _numbers(count: int) -> bytes:
+    return b"[" + b",".join([b"0"] * count) + b"]"
+
+
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        (b',"logit_bias":{' + b",".join(b'"%d":1' % i for i in range(300)) + b"}", ""),
-        (b',"logit_bias":{' + b",".join(b'"%d":1' % i for i in range(600)) + b"}", "value-too-large"),
+        (b',"logit_bias":' + _numbers(10_000), ""),
+        (b',"logit_bias":' + _numbers(100) + b',"bad_words":' + _numbers(100), ""),
+        (b',"tool_choice":' + _numbers(MAX_JUDGED_ITEMS), "tool-choice-forced"),
+        (b',"tool_choice":' + _numbers(MAX_JUDGED_ITEMS + 1), "value-too-large"),
+        (b',"thinking":{"a":' + _numbers(MAX_JUDGED_ITEMS) + b"}", "value-too-large"),
+        (b',"temperature":' + _numbers(10_000), "value-too-large"),
         (b',"k":0' * 2000, "member-repeated"),
         (b',"k":0' * 4000, "body-too-wide"),
         (b"".join(b',"k%d":0' % i for i in range(2000)), "body-too-wide"),
@@ -101,6 +109,16 @@ def test_repair_of_a_long_history_takes_no_step_for_every_pair_of_its_messages(c
         return time.process_time() - before
 
     assert min(spent(10_000) for _ in range(3)) < 40 * min(spent(1000) for _ in range(5))
+
+
+@pytest.mark.parametrize(("count", "read"), [(128, True), (129, False)])
+def test_a_list_that_is_dropped_is_read_while_it_may_be_neutral(config: Config, count: int, read: bool) -> None:
+    """What is read strictly must hold no number that is no double's."""
+    body = chat(b',"logit_bias":[' + b"0," * (count - 1) + b"1e999]")
+    assert verdict(config, body) == ("number-out-of-range" if read else "")
+    if not read:
+        sent = judge(config.vendors[0].plan, Route.CHAT, body).body
+        assert b"logit_bias" not in sent
 
 
 def test_every_input_is_about_as_long_as_asked_and_has_its_measure() -> None:

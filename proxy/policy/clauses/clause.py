@@ -116,6 +116,10 @@ class MemberClause(Clause):
         """Raw values known to be lawful without parsing them: the usual spellings, not all of them."""
         return frozenset()
 
+    def reads(self, raw: bytes) -> bool:
+        """Whether the raw value is read strictly when it is judged, which takes time for each of its items."""
+        return True
+
     def judge(self, member: str, raw: bytes, scope: Scope) -> Finding | None:
         """What is wrong with the member's raw value (never null); None: nothing. Raises MalformedBody."""
         raise NotImplementedError

@@ -17,12 +17,15 @@ template, a grammar) a pack sets `enforcement: strict`, so that repair refuses t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from proxy.contract.envelope import strict
+from proxy.contract.envelope import Json, strict
 from proxy.policy.clauses.clause import MemberClause, Scope
-from proxy.policy.clauses.values import identity, named, official_value, spellings
+from proxy.policy.clauses.values import encoded, identity, item_count, named, official_value, spellings
 from proxy.policy.verdict import Finding, shown
+
+_MOST_READ: Final = 128
+"""Items of a list or object that are read strictly, whatever is neutral."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +45,18 @@ class Forbidden(MemberClause):
         """The usual spellings of the neutral values."""
         return frozenset().union(*map(spellings, self.neutral))
 
+    def reads(self, raw: bytes) -> bool:
+        """Not what is longer than any value that could be neutral: it goes unread."""
+        return item_count(raw) <= max([_MOST_READ, *(item_count(encoded(value)) for value in self.neutral)])
+
     def judge(self, member: str, raw: bytes, scope: Scope) -> Finding | None:
         """Any value that is not neutral is a finding, repaired by dropping the member."""
-        seen = strict(raw, member)
-        if identity(seen) in map(identity, self.neutral):
-            return None
+        if self.reads(raw):
+            seen: Json = strict(raw, member)
+            if identity(seen) in map(identity, self.neutral):
+                return None
+        else:
+            seen = {} if raw.startswith(b"{") else []
         allowed = " or ".join(official_value(value) for value in self.neutral if not isinstance(value, list | dict))
         return Finding(
             self.id,
