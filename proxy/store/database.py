@@ -147,6 +147,19 @@ def lock(folder: Path) -> int:
     return held
 
 
+def in_place(held: int, folder: Path) -> None:
+    """Raises StoreError where the directory locked is no longer at its path: what is written there would be lost, and
+    SQLite does not notice.
+    """
+    try:
+        there: os.stat_result | None = (folder / LOCK).stat()
+    except OSError:
+        there = None
+    if there is None or not os.path.samestat(there, os.fstat(held)):
+        hint = "put it back; or restart, then a new one is begun, and all evidence starts anew"
+        raise StoreError(f"the state directory {folder} was removed or replaced while in use", hint)
+
+
 def is_locked(folder: Path) -> bool:
     """Whether some process writes there now."""
     try:

@@ -75,6 +75,7 @@ class Store(Opened):
     ) -> None:
         super().__init__(name)
         self._connection = connection
+        self._folder = Path(name).parent
         self._lock = lock
         self._anchor_rows = anchor_rows
         self._anchor_s = anchor_s
@@ -125,6 +126,8 @@ class Store(Opened):
         """
         packed = [(float(row.at_s), vendor_of(row), getattr(row, "number", None), *pack(row)) for row in rows]
         state = msgspec.msgpack.encode(checkpoint)
+        if self._lock is not None:
+            database.in_place(self._lock, self._folder)
         with self._using("written"), transaction(self._connection):
             execute = self._connection.execute
             self._connection.executemany(_INSERT, packed)

@@ -299,7 +299,11 @@ def _reason(child: Child) -> str:
 
 
 def _last_line(child: Child) -> str:
-    return f"; its last line: {child.last_lines[-1]}" if child.last_lines else ""
+    """With the line before it where the last one is the remedy alone."""
+    said = list(child.last_lines)[-2:]
+    if len(said) == 2 and not said[1].startswith("hint: "):
+        said = said[1:]
+    return f"; its last line: {'; '.join(said)}" if said else ""
 
 
 def _hopeless(child: Child) -> str:
