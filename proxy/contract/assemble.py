@@ -27,6 +27,11 @@ _CUT: Final = 16 * 1024
 _SOON: Final = 128
 _SELDOM: Final = 64 * 1024
 """Bytes of a stream that are read event by event before their form is learnt: doubled whenever that was in vain."""
+_BLOCK: Final = 64 * 1024
+_MOST_LINES: Final = 4096
+"""Lines of a block of a stream: each takes a microsecond, and hosts send 40 bytes in one on average. A stream with more
+is not read.
+"""
 
 
 class Assembler:
@@ -38,8 +43,8 @@ class Assembler:
     """
 
     __slots__ = (
-        "_body", "_cut", "_declared", "_events", "_fed", "_flaws", "_gathered", "_head", "_is_json", "_limit", "_over",
-        "_pause", "_template", "_unlearnt",
+        "_body", "_cut", "_declared", "_events", "_fed", "_flaws", "_gathered", "_head", "_is_json", "_limit", "_lines",
+        "_over", "_pause", "_returns", "_size", "_template", "_unlearnt",
     )  # fmt: skip
 
     def __init__(self, content_type: str, limit: int = LIMIT) -> None:
@@ -57,6 +62,7 @@ class Assembler:
         self._template: Template | None = None
         self._unlearnt = 0
         self._pause = _SOON
+        self._size = self._lines = self._returns = 0
 
     def feed(self, received: bytes) -> None:
         """The next bytes of the body, as many as there are."""
@@ -64,6 +70,8 @@ class Assembler:
             self._open(received, ending=False)
         elif self._is_json:
             self._keep(received)
+        elif self._has_many_lines(received):  # also behind the end: no split may change what is told
+            self._give_up()
         elif not self._over:
             self._take(received)
 
@@ -123,12 +131,36 @@ class Assembler:
     def _read_json(self) -> None:
         if Flaw.OVERSIZED in self._flaws:
             return
+        if self._body.count(b"{") > _MOST_LINES + len(self._body) // 16:  # an object takes 80 bytes, and three to send
+            self._flaws.add(Flaw.OVERSIZED)
+            return
         chunk, flaw = read_chunk(self._body)
         self._body.clear()
         if flaw is not None:
             self._flaws.add(flaw)
         if chunk is not None:
             self._gathered.add(chunk)
+
+    def _has_many_lines(self, received: bytes) -> bool:
+        """Whether a block of the stream, wherever it was split, has more lines than any host's."""
+        start = 0
+        while start < len(received):
+            if self._size % _BLOCK == 0:
+                self._lines = self._returns = 0
+            end = min(start + _BLOCK - self._size % _BLOCK, len(received))
+            self._lines += received.count(b"\n", start, end)
+            self._returns += received.count(b"\r", start, end)
+            self._size += end - start
+            start = end
+            if max(self._lines, self._returns) > _MOST_LINES:
+                return True
+        return False
+
+    def _give_up(self) -> None:
+        self._gathered = Gathered(self._limit)
+        self._flaws = self._gathered.flaws
+        self._flaws.add(Flaw.OVERSIZED)
+        self._over = True
 
     def _take(self, received: bytes) -> None:
         """Take events by the form of one before them, and read those that have another."""

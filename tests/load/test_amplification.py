@@ -12,6 +12,9 @@ import pytest
 
 from proxy.config.values import Config
 from proxy.contract import envelope
+from proxy.contract.answer import Flaw
+from proxy.contract.assemble import Assembler
+from proxy.contract.chunk import read_chunk
 from proxy.policy.clauses.reasoning_history import MAX_REPAIRED
 from proxy.policy.decide import MAX_JUDGED_ITEMS
 from proxy.policy.verdict import Route
@@ -119,6 +122,38 @@ def test_a_list_that_is_dropped_is_read_while_it_may_be_neutral(config: Config, 
     if not read:
         sent = judge(config.vendors[0].plan, Route.CHAT, body).body
         assert b"logit_bias" not in sent
+
+
+_EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+_PINGS = b":\n" * 4096
+
+
+@pytest.mark.parametrize(
+    ("kind", "received", "read"),
+    [
+        ("text/event-stream", _EVENT + _PINGS[:-8], True),
+        ("text/event-stream", _EVENT + _PINGS, False),
+        ("text/event-stream", _EVENT + b"data: [DONE]\n\n" + _PINGS, False),
+        ("text/event-stream", _PINGS[:-8] + b":" * 65_536 + b"\n" + _EVENT, True),
+        ("application/json", b'{"choices":[{"message":{"content":"a"}},' + b"{}," * 4000 + b"{}]}", True),
+        ("application/json", b'{"choices":[{"message":{"content":"a"}},' + b"{}," * 6000 + b"{}]}", False),
+    ],
+)
+def test_an_answer_of_too_many_pieces_is_not_read_however_it_is_split(kind: str, received: bytes, read: bool) -> None:
+    for step in (1, 1000, len(received)):
+        assembler = Assembler(kind)
+        for start in range(0, len(received), step):
+            assembler.feed(received[start : start + step])
+        answer = assembler.answer(complete=True)
+        assert (Flaw.OVERSIZED in answer.flaws, answer.content) == (not read, "a" if read else None)
+
+
+@pytest.mark.parametrize(("count", "salvaged"), [(1000, True), (70_000, False)])
+def test_an_answer_of_wrong_types_is_looked_through_only_so_far(count: int, salvaged: bool) -> None:
+    chunk, flaw = read_chunk(b'{"id":"a","choices":[' + b"0," * count + b"0]}")
+    assert flaw is Flaw.WRONG_TYPES
+    assert (chunk is not None) is salvaged
+    assert read_chunk(b'{"id":"a","choices":[' + b"0," * count + b"0]") == (None, Flaw.UNREADABLE)
 
 
 def test_every_input_is_about_as_long_as_asked_and_has_its_measure() -> None:
