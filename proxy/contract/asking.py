@@ -7,6 +7,7 @@ here raises on any bytes; no schema makes anything be fetched, or takes longer t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -30,6 +31,23 @@ _CHOICES: Final = ("auto", "none", "required")
 NAMED: Final = "named"
 """What `tool_choice` is read as when it names a tool."""
 
+_MANY_TOOLS: Final = 4096
+_SMALL: Final = 64 * 1024
+"""Bytes of a list of tools that is looked through one by one where not all are what they should be."""
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: Any = None
+    parameters: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Declared(msgspec.Struct, gc=False):
+    """One of `tools`; of a schema only the bytes, since the objects that they make take ten times as much."""
+
+    function: _Function | None = None
+
+
+_decode_tools: Final = msgspec.json.Decoder(list[_Declared]).decode
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -70,13 +88,30 @@ def compile_tools(raw: bytes) -> Tools:
     In a list longer than MAX_TOOLS_BYTES they count as declared without a schema.
     """
     tools: dict[str, Tool] = {}
-    declared = _parsed(raw)
-    for each in declared if isinstance(declared, list) else ():
-        function = each.get("function") if isinstance(each, dict) else None
-        name = _text(function.get("name")) if isinstance(function, dict) else None
-        if name and isinstance(function, dict) and name not in tools:
-            tools[name] = _tool(name, function.get("parameters") if len(raw) <= MAX_TOOLS_BYTES else None)
+    for function in _functions(raw):
+        name = _text(function.name)
+        if name and name not in tools:
+            schema = _parsed(bytes(function.parameters)) if len(raw) <= MAX_TOOLS_BYTES else None
+            tools[name] = _tool(name, schema)
     return tools
+
+
+def _functions(raw: bytes) -> Iterator[_Function]:
+    try:
+        declared = _decode_tools(raw) if raw.count(b"{") <= _MANY_TOOLS + len(raw) // 16 else []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        declared = _readable(raw) if len(raw) <= _SMALL else []
+    return (each.function for each in declared if each.function is not None)
+
+
+def _readable(raw: bytes) -> list[_Declared]:
+    """Those of a list that can be read, where not all can."""
+    found = _parsed(raw)
+    declared = []
+    for each in found if isinstance(found, list) else ():
+        with suppress(msgspec.ValidationError):
+            declared.append(_decode_tools(msgspec.json.encode([each]))[0])
+    return declared
 
 
 def compile_format(raw: bytes) -> tuple[str, Judge | None]:

@@ -27,6 +27,8 @@ from proxy.signals.read import read_rates
 MAX_OPEN: Final = 20_000
 MAX_OPEN_BYTES: Final = 256 * 1024 * 1024
 _REMEMBERED: Final = 512
+_REMEMBERED_BYTES: Final = 16 * 1024 * 1024
+"""Of what was compiled, which takes several times as much."""
 _LONGEST_NAME: Final = 256
 _FAILED: Final = {"ok": False, "server_error": True, "timeout": True, "reset": True, "truncated": True}
 """Whether an exchange failed, by how it ended upstream; what is not here is not the vendor's doing."""
@@ -59,7 +61,7 @@ class Compiled:
 def _remembered(known: dict[bytes, K], raw: bytes, make: Callable[[bytes], K]) -> K:
     found = known.get(raw)
     if found is None:
-        if len(known) >= _REMEMBERED:
+        if len(known) >= _REMEMBERED or sum(map(len, known)) + len(raw) > _REMEMBERED_BYTES:
             known.clear()
         found = known[raw] = make(raw)
     return found

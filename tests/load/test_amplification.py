@@ -13,11 +13,13 @@ import pytest
 from proxy.config.values import Config
 from proxy.contract import envelope
 from proxy.contract.answer import Flaw
+from proxy.contract.asking import compile_tools
 from proxy.contract.assemble import Assembler
 from proxy.contract.chunk import read_chunk
 from proxy.policy.clauses.reasoning_history import MAX_REPAIRED
 from proxy.policy.decide import MAX_JUDGED_ITEMS
 from proxy.policy.verdict import Route
+from proxy.scorer.answers import Compiled
 from proxy.wire.judge import judge
 from proxy.wire.problems import Refused
 from tests.load.amplification import BAR, catalogue
@@ -154,6 +156,32 @@ def test_an_answer_of_wrong_types_is_looked_through_only_so_far(count: int, salv
     assert flaw is Flaw.WRONG_TYPES
     assert (chunk is not None) is salvaged
     assert read_chunk(b'{"id":"a","choices":[' + b"0," * count + b"0]") == (None, Flaw.UNREADABLE)
+
+
+def test_what_the_scorer_remembers_of_tools_is_bounded_in_bytes() -> None:
+    compiled = Compiled()
+    made: list[int] = []
+    for number in (*range(40), 39, 0):
+        tools = b'[{"function":{"name":"%06d"}}]' % number + b" " * (1 << 20)
+        asked = compiled.asked({"tools": tools}, "thinking", frozenset(), whole=False)
+        made.append(id(asked.tools))
+        assert list(asked.tools) == [f"{number:06d}"]
+    assert sum(map(len, compiled._tools)) <= 1 << 24
+    assert made[-2] == made[-3]
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (b'[{"function":{"name":"a"}},0]', ["a"]),
+        (b'[{"function":{"name":"a"}},{"function":0},{"function":{"name":"b"}}]', ["a", "b"]),
+        (b'[{"function":{"name":"a"}}' + b",0" * 40_000 + b"]", []),
+        (b'[{"function":{"name":"a"}}' + b",{}" * 5000 + b"]", ["a"]),
+        (b'[{"function":{"name":"a"}}' + b",{}" * 6000 + b"]", []),
+    ],
+)
+def test_tools_are_looked_through_only_so_far(raw: bytes, named: list[str]) -> None:
+    assert list(compile_tools(raw)) == named
 
 
 def test_every_input_is_about_as_long_as_asked_and_has_its_measure() -> None:
