@@ -1,7 +1,8 @@
 """The scorer's hold on its log: opened, restored, appended to, pruned; with the bodies that are kept beside it.
 
 Not here: what the rows say. Invariants: a row that could not be written waits for the next attempt, in its place; when
-too many wait, no more are made, so the log has a gap at its end but never inside what it holds.
+too many wait, no more are made, so the log has a gap at its end but never inside what it holds. Nothing is pruned for
+its age because the wall clock was set forward: it must have aged by the monotonic clock as well.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -35,8 +37,16 @@ _BUSY_TRIES: Final = 40
 class Journal:
     """The log under `folder`; None: in memory. Give it rows that are folded already."""
 
-    def __init__(self, folder: Path | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        say: Callable[[str], None],
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.folder = folder
+        self._wall, self._clock = wall, clock
+        self._began_s = wall() - clock()
         self._say = say
         self._store: Store | None = None
         self._bodies: Bodies | None = None
@@ -106,12 +116,18 @@ class Journal:
             return []
         return [each for each in await asyncio.to_thread(self._store.acknowledgements) if each.id not in self._taken]
 
-    async def retain(self, now_s: float, retention: Retention) -> None:
+    def _aged_to_s(self) -> float:
+        """Now, as ages are told by: no later than the wall clock at the start and what has passed since. A clock that
+        was wrong at the start and then set right prunes late, within the bound of size, until the next start.
+        """
+        return min(self._wall(), self._began_s + self._clock())
+
+    async def retain(self, retention: Retention) -> None:
         """Prune rows that are too old or too many."""
         try:
             if self._store is not None:
                 size = retention.size_bytes if self.folder is not None else min(retention.size_bytes, IN_MEMORY_BYTES)
-                await asyncio.to_thread(self._store.retain, now_s, retention.age_s, size)
+                await asyncio.to_thread(self._store.retain, self._aged_to_s(), retention.age_s, size)
         except StoreError as error:
             self._say(str(error))
 
@@ -122,7 +138,7 @@ class Journal:
         if self._store is not None:
             self._store.close()
 
-    async def keep_bodies(self, take: Callable[[], Sequence[Kept]], now_s: float) -> None:
+    async def keep_bodies(self, take: Callable[[], Sequence[Kept]]) -> None:
         """Write the bodies that wait and prune those that are too old, however long that takes: the log does not wait
         for it. Not to be cut off while `writing_bodies` is held.
         """
@@ -130,7 +146,7 @@ class Journal:
             return
         try:
             async with self.writing_bodies:
-                await asyncio.to_thread(self._write_bodies, take(), now_s)
+                await asyncio.to_thread(self._write_bodies, take(), self._aged_to_s())
         except StoreError as error:
             self._say(str(error))
 

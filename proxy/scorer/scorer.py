@@ -278,11 +278,11 @@ class Scorer:
         )
 
     async def _retain(self) -> None:
-        await self._journal.retain(time.time(), self._config.retention)
+        await self._journal.retain(self._config.retention)
 
     async def _keep_bodies(self) -> None:
         self._metrics.unkept.value = self._keeping.given_up
-        await self._journal.keep_bodies(self._keeping.take, time.time())
+        await self._journal.keep_bodies(self._keeping.take)
 
     async def _forever(self, step: Callable[[], Awaitable[None]], every_s: float, *, alone: bool = True) -> None:
         """Again and again; a defect in one step is counted and told, and the next one follows. Steps that are to be

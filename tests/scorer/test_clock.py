@@ -1,6 +1,7 @@
 """The wall clock is set while the scorer runs: what is seen is logged all the same, and times in the log never go back.
 
-Deadlines hang on the event loop's clock alone; of the wall's, rows carry the time, and what is too old is pruned by it.
+Deadlines hang on the event loop's clock alone; of the wall's, rows carry the time, and what is too old is
+pruned by it, but by no more than has passed.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from types import SimpleNamespace
 
 import pytest
 
+from proxy.config.values import Retention
 from proxy.drift.rows import AnswersRow
+from proxy.scorer.book import Book
+from proxy.scorer.journal import Journal
 from proxy.store import Store
 from tests.shadow.test_mirror import ask, body, simulated
 from tests.shadow.watching import watching
+from tests.store.rows import KEY
 from tests.wire.client import until
 
 ROOT = Path(__file__).parents[2]
 HOUR_S = 3600.0
+BEGAN_S = 1e9
 ON_THE_WAY = ("wire", "shadow", "child", "endpoint")
 """Packages whose waits a request or an answer meets."""
 TELLS_THE_TIME = {"proxy/wire/problems.py": "Date", "proxy/wire/server.py": "the time of a log line"}
@@ -58,3 +64,30 @@ def test_no_deadline_hangs_on_the_wall_clock() -> None:
         if re.search(r"\btime\.time\b|\bdatetime\b.*\bnow\b", file.read_text())
     }
     assert found == TELLS_THE_TIME.keys()
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "passed_s", "kept"),
+    [(1e9, 60.0, 2), (1e9, 2 * HOUR_S, 1), (2 * HOUR_S, 2 * HOUR_S, 1), (-1e9, 2 * HOUR_S, 2)],
+    ids=["set forward", "set forward, and hours passed", "hours passed", "set back"],
+)
+async def test_the_log_is_pruned_by_no_more_than_the_time_that_passed(
+    tmp_path: Path, wall_s: float, passed_s: float, kept: int
+) -> None:
+    now, said = SimpleNamespace(wall_s=BEGAN_S, passed_s=5.0), list[str]()
+
+    async def opened() -> tuple[Journal, Book]:
+        journal = Journal(tmp_path, said.append, lambda: now.wall_s, lambda: now.passed_s)
+        return journal, await journal.open()
+
+    journal, book = await opened()
+    assert await journal.commit([AnswersRow(BEGAN_S, KEY, 1)], [], book)
+    journal.close()  # a place up to which it can be pruned
+    journal, book = await opened()
+    assert await journal.commit([AnswersRow(BEGAN_S + 1.0, KEY, 1)], [], book)
+    now.wall_s += wall_s
+    now.passed_s += passed_s
+    await journal.retain(Retention(age_s=HOUR_S))
+    journal.close()
+    assert answers(tmp_path)[0] == kept
+    assert not said
