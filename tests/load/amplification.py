@@ -28,7 +28,9 @@ import uvloop
 
 from bench.processes import Program, free_port
 from tests.load.amplification_inputs import BODIES, SMALL, SMALL_BODIES, chat, ordinary
+from tests.load.amplification_search import Worst, search
 from tests.load.amplification_wire import ANSWERS, STREAMS, ordinary_stream, post
+from tests.proxying import configured
 
 BAR: Final = 8.0
 _LIMIT_S: Final = 60.0
@@ -237,6 +239,23 @@ def _say(row: str) -> None:
     sys.stderr.write(row + "\n")
 
 
+def _time_of(one: Worst) -> float:
+    return one.time
+
+
+def _memory_of(one: Worst) -> float:
+    return one.memory
+
+
+def _searched(seconds: float, seed: int) -> int:
+    plan = configured("http://127.0.0.1:1/v1").vendors[0].plan
+    for name, kept in (("time", _time_of), ("memory", _memory_of)):
+        worst, tried = search(plan, seconds / 2, seed, kept)
+        recipe = f"{worst.recipe.size} bytes of {worst.recipe.pieces}"
+        sys.stdout.write(f"{name}: {worst.time:.1f} in time, {worst.memory:.1f} in memory, of {tried}: {recipe}\n")
+    return 0
+
+
 def main() -> int:
     """The command."""
     options = argparse.ArgumentParser(prog="python -m tests.load.amplification", description=__doc__.partition("\n")[0])
@@ -244,7 +263,11 @@ def main() -> int:
     options.add_argument("--turns", type=int, default=3)
     options.add_argument("--only", default="", help="part of the names of inputs")
     options.add_argument("--write", action="store_true", help="keep the table in docs/worst-inputs.md")
+    options.add_argument("--search", type=float, default=0.0, help="seconds of looking for worse bodies, at random")
+    options.add_argument("--seed", type=int, default=1)
     said = options.parse_args()
+    if said.search:
+        return _searched(said.search, said.seed)
     found = measure(int(said.mib * 2**20), said.turns, said.only, _say)
     sys.stdout.write(table(found) + "\n")
     if said.write:

@@ -63,6 +63,9 @@ BODIES: Final[Mapping[str, Callable[[int], bytes]]] = {
     "many small messages": lambda size: chat(messages=_list(b'{"role":"user","content":"a"}', size)),
     "many empty messages": lambda size: chat(messages=_list(b"{}", size)),
     "tool calls without reasoning": lambda size: chat(messages=_list(b'{"role":"assistant","tool_calls":[{}]}', size)),
+    "tool calls without reasoning, spaced": lambda size: chat(
+        messages=_list(b'{"role": "assistant", "tool_\\u0063alls":[{}]}', size)
+    ),
     "a message of many members": lambda size: chat(
         messages=b'[{"role":"assistant","tool_calls":[{}],' + _object(size)[1:] + b"]"
     ),
@@ -89,6 +92,7 @@ SMALL_BODIES: Final[Mapping[str, Callable[[int], bytes]]] = {
         b"".join(b',"%03x%b":0' % (i, "\N{FULLWIDTH LATIN CAPITAL LETTER A}".encode() * 80) for i in range(size // 260))
     ),
     "tool calls without reasoning, few": BODIES["tool calls without reasoning"],
+    "tool calls without reasoning, spaced, few": BODIES["tool calls without reasoning, spaced"],
     "many top-level members, few": BODIES["many top-level members"],
 }
 """Many bodies of SMALL bytes each."""

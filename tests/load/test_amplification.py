@@ -24,6 +24,7 @@ from proxy.wire.judge import judge
 from proxy.wire.problems import Refused
 from tests.load.amplification import BAR, catalogue
 from tests.load.amplification_inputs import BODIES, SMALL, SMALL_BODIES, chat
+from tests.load.amplification_search import search
 from tests.proxying import configured
 
 _SIZE = 256 * 1024
@@ -182,6 +183,12 @@ def test_what_the_scorer_remembers_of_tools_is_bounded_in_bytes() -> None:
 )
 def test_tools_are_looked_through_only_so_far(raw: bytes, named: list[str]) -> None:
     assert list(compile_tools(raw)) == named
+
+
+def test_a_search_finds_nothing_that_takes_eight_times_its_memory(config: Config) -> None:
+    worst, tried = search(config.vendors[0].plan, 2, 1, lambda one: one.memory)
+    assert tried > 0
+    assert worst.memory <= BAR, worst
 
 
 def test_every_input_is_about_as_long_as_asked_and_has_its_measure() -> None:
