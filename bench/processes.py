@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,12 @@ def free_port() -> int:
         return port
 
 
+def end_as_interrupted() -> None:
+    """From now on SIGTERM ends this process as Ctrl-C does, so that whatever it started is ended first."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 class Program:
     """One running program and all its descendants; on one CPU, or on any (None)."""
 
@@ -55,6 +62,7 @@ class Program:
         folder: Path,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        end_as_interrupted()
         self.name = name
         self.log = folder / f"{name}.log"
         with self.log.open("wb") as log:
