@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections.abc import Iterable
 from contextlib import closing
@@ -167,7 +168,13 @@ async def test_what_a_proxy_keeps_probes_and_tells(tmp_path: Path) -> None:
         bundle = ("--bundle", str(tmp_path / f"{name}.zip"))
         said += told(run("evidence", "--state-dir", str(state), "--vendor", name, *bundle), "evidence")
         assert signals
-    said += told(run("policy", "backtest", "kimi-k2.6", "--state-dir", str(state)), "backtest")
+        with zipfile.ZipFile(tmp_path / f"{name}.zip") as opened:
+            requests = opened.read("requests.jsonl").decode()
+        assert "which key is mine?" in requests
+        said.append((f"requests.jsonl of {name}", requests))
+    ran = run("policy", "backtest", "kimi-k2.6", "--state-dir", str(state))
+    assert ran.code == 0, ran.err
+    said += told(ran, "backtest")
     said += told(run("report", "--state-dir", str(state), "--html", str(tmp_path / "report.html"), "--json"), "report")
     with Bodies.read(state) as bodies:
         kept = [(f"body {number}", repr(bodies.find(number=number))) for number in bodies.request_ids("held")]
