@@ -30,6 +30,8 @@ SHAPE: Final = re.compile(rb"(?<![a-z0-9])sk-[a-z0-9_-]{5,}|bearer\s+[a-z0-9.~+/
 NAMED: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 LABEL: Final = re.compile(r"\s|\.(?:api_)?key_(?:env|file)$")
 """What stands for a key that was not read: the setting that names it."""
+MOST_KEYS: Final = 64
+"""The latest ones are searched for, beside those that are in play all the time: a suite makes thousands."""
 LITTLE: Final = 256 * 1024
 """Bytes of an output that is searched for parts of keys as well."""
 VARIABLE: Final = "PARAMWALL_TEST_CANARY_KEY"
@@ -47,23 +49,27 @@ class Keys:
     """The keys in play, as what to search for."""
 
     def __init__(self) -> None:
-        self._whole: dict[str, tuple[bytes, ...]] = {}
+        self._always: dict[str, tuple[bytes, ...]] = {}
+        self._latest: dict[str, tuple[bytes, ...]] = {}
         self._parts: list[bytes] = []
 
     def add(self, key: str) -> None:
         """One that must not be found from now on."""
-        if key not in self._whole and len(key) >= SHORTEST and not LABEL.search(key):
-            self._whole[key] = tuple(each.encode() for each in encodings(key))
+        if key in self._always or len(key) < SHORTEST or LABEL.search(key):
+            return
+        self._latest[key] = self._latest.pop(key, ()) or tuple(each.encode() for each in encodings(key))
+        if len(self._latest) > MOST_KEYS:
+            del self._latest[next(iter(self._latest))]
 
     def add_random(self, key: str) -> None:
-        """One of which no part may be found either."""
-        self.add(key)
+        """One of which no part may be found either, in any test."""
+        self._always[key] = tuple(each.encode() for each in encodings(key))
         self._parts += [each.encode() for each in windows(key)]
 
     def found_in(self, data: bytes) -> str:
         """What was found, without repeating it; "" for nothing."""
         lower = data.lower()
-        for key, spelled in self._whole.items():
+        for key, spelled in (*self._always.items(), *self._latest.items()):
             if any(each in lower for each in spelled):
                 return f"the key {key[:4]}***"
         if shaped := SHAPE.search(lower):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
 import uvloop
 
 from tests.load.slow_headers import measure, rows
@@ -13,6 +14,7 @@ from tests.wire.client import PATIENCE_S, Answer, read_answer
 from tests.wire.vendor import vending, whole
 
 
+@pytest.mark.long
 def test_heads_that_never_end() -> None:
     found, late = measure(100, turns=1, workers=1, timeout_s=1.0, rate=20.0, cpus=None)
     judged = {row.what: row.right for row in rows(found, late, 100, 1.0)}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.load.stuck_readers import measure, rows
 
 
+@pytest.mark.long
 def test_readers_that_read_nothing() -> None:
     counts = measure(10, turns=1, stall_s=1.0, rate=20.0, cpus=None)
     judged = {row.what: row.right for row in rows(*counts, 10, 1.0)}
