@@ -1,8 +1,8 @@
 """How many chunks a body comes in, as aiohttp's parser makes them: a body in very many tiny ones is given up.
 
 A chunk costs the parser a microsecond, however small it is, so a mebibyte in chunks of one byte takes as long as forty
-ordinary ones. Not here: the parser's other errors (aiohttp_hooks.py), the answer (body.py). Invariant: the refusal
-depends on the chunks alone, not on how they are cut into reads.
+ordinary ones. Not here: the parser's other errors (aiohttp_hooks.py), the answer (body.py). Invariant: a body
+whose chunks are large enough is never refused, however it is cut into reads; others are, at most a slice late.
 """
 
 from __future__ import annotations
