@@ -113,7 +113,7 @@ def _host(cases: Sequence[Case], number: int) -> int:
 def greeting(cases: Sequence[Case], pid: int, version: int) -> bytes:
     """What a worker says first: itself, and the tools of all requests."""
     tools = next(_members(case.body)["tools"] for case in cases if b'"tools":' in case.body)
-    return encode(Hello(version, pid)) + encode(Content(TOOLS_KEY, tools))
+    return bytes(encode(Hello(version, pid)) + encode(Content(TOOLS_KEY, tools)))
 
 
 def frames(cases: Sequence[Case], number: int, vendor: str, policy: str) -> bytes:

@@ -30,9 +30,9 @@ SHAPE: Final = re.compile(rb"(?<![a-z0-9])sk-[a-z0-9_-]{5,}|bearer\s+[a-z0-9.~+/
 NAMED: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 LABEL: Final = re.compile(r"\s|\.(?:api_)?key_(?:env|file)$")
 """What stands for a key that was not read: the setting that names it."""
-MOST_KEYS: Final = 64
+MOST_KEYS: Final = 24
 """The latest ones are searched for, beside those that are in play all the time: a suite makes thousands."""
-LITTLE: Final = 256 * 1024
+LITTLE: Final = 64 * 1024
 """Bytes of an output that is searched for parts of keys as well."""
 VARIABLE: Final = "PARAMWALL_TEST_CANARY_KEY"
 """A key that is in every environment and that nobody may use: whoever repeats an environment repeats it."""

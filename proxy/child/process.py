@@ -35,12 +35,13 @@ from proxy.child.channel import (
     encode_word,
 )
 from proxy.child.lines import Lines
-from proxy.child.memory import settle
+from proxy.child.memory import give_back, settle
 from proxy.child.snapshot import Layout, snapshot
 from proxy.config.values import Config
 from proxy.metrics.cells import Buckets, Cell, Registry
 
 _LAG_EVERY_S: Final = 1.0
+_GIVE_BACK_EVERY_S: Final = 30.0
 _LAST_LINES_S: Final = 1.0
 _SMALL_BYTES: Final = 4096
 """A larger order holds a configuration, which takes its time to be read; all others cost less than a thread's turn."""
@@ -122,7 +123,7 @@ class Obedience:
         self._config, self._service = start.config, self._make_service(start.config)
         await self._service.start(sockets)
         self._say(Ready())
-        lag = asyncio.create_task(self._watch_lag())
+        beside = [asyncio.create_task(self._watch_lag()), asyncio.create_task(_give_back_memory())]
         while (frame := await self._channel.receive()) is not None:
             small = len(frame) <= _SMALL_BYTES
             await self._obey(decode_order(frame) if small else await asyncio.to_thread(decode_order, frame))
@@ -130,7 +131,8 @@ class Obedience:
             await self._begin_drain(self._config.drain_grace_s, self._config.drain_s)
         assert self._draining is not None
         await self._draining
-        lag.cancel()
+        for task in beside:
+            task.cancel()
 
     async def _obey(self, order: Order) -> None:
         match order:
@@ -184,6 +186,12 @@ class Obedience:
             await asyncio.sleep(_LAG_EVERY_S)
             self._lag_s = max(0.0, clock() - due)
             self._lag.observe(self._lag_s)
+
+
+async def _give_back_memory() -> None:
+    while True:
+        await asyncio.sleep(_GIVE_BACK_EVERY_S)
+        give_back()
 
 
 def main(  # pragma: no cover  (the process itself: it sets its signals)

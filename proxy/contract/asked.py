@@ -1,8 +1,7 @@
 """Asked: what a request asked for, as far as its answer is judged by it.
 
 Here: the value. Not here: reading it from the request's raw members (asking.py), policy, and the answer. Invariant:
-what cannot be read is as if it had not been asked; a schema that cannot be compiled accepts nothing but is marked as
-such.
+what cannot be read is as if it had not been asked; a schema that cannot be judged by says nothing of any value.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from proxy.contract.mode import Mode
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A declared tool. `accepts` judges parsed arguments by the declared schema, and takes those that it would need too
-    long to judge; `schema` False: none was declared, or none that can be compiled and judged by in bounded time.
+    """A declared tool. `judge` says whether parsed arguments are as the declared schema wants them, and takes those
+    that it would need too long to judge; None: there is none to judge by.
     """
 
     name: str
-    accepts: Callable[[object], bool] = field(compare=False)
-    schema: bool = True
+    judge: Callable[[object], bool | None] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

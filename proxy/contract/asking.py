@@ -1,7 +1,7 @@
 """Reading what a request asked for from its raw members: Asked, its tools and its format.
 
-Not here: policy; whether a member is lawful. Invariants: what cannot be read is as if it had not been asked; nothing
-here raises on any bytes; no schema makes anything be fetched, or takes longer than schema_cost.py allows.
+Not here: policy; whether a member is lawful; judging by schemas (schemas.py). Invariants: what cannot be read is as if
+it had not been asked; nothing here raises on any bytes.
 """
 
 from __future__ import annotations
@@ -9,36 +9,48 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NoReturn, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
-import jsonschema_rs
 import msgspec
 
 from proxy.contract.asked import Asked, Tool
 from proxy.contract.mode import Mode
-from proxy.contract.schema_cost import MAX_DEPTH, cost_of, size_of
+from proxy.contract.schemas import SCHEMAS, Judge
 from proxy.contract.scripts import scripts_of
 
-Judge: TypeAlias = Callable[[object], bool]
 Tools: TypeAlias = Mapping[str, Tool]
 
-MAX_TOOLS_BYTES: Final = 1024 * 1024
-"""Longest list of tools whose schemas are judged by: a second's work, done once for the same bytes."""
-_LINEAR: Final = jsonschema_rs.RegexOptions(size_limit=64 * 1024)
-"""Patterns without backtracking; one of this size may take 10 microseconds a character."""
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _CHOICES: Final = ("auto", "none", "required")
 NAMED: Final = "named"
 """What `tool_choice` is read as when it names a tool."""
 
-_MANY_TOOLS: Final = 4096
+_MANY_OBJECTS: Final = 4096
+_OBJECT_BYTES: Final = 32
+"""Of a list of tools with more objects, each takes at least so many bytes on average: a property with its type and no
+description takes 25, and what is read of one 40.
+"""
 _SMALL: Final = 64 * 1024
 """Bytes of a list of tools that is looked through one by one where not all are what they should be."""
+_LONGEST_KIND: Final = 64
+_NULL: Final = msgspec.Raw(b"null")
+
+T = TypeVar("T")
 
 
 class _Function(msgspec.Struct, gc=False):
     name: Any = None
-    parameters: msgspec.Raw = msgspec.Raw(b"null")
+    parameters: msgspec.Raw = _NULL
+
+
+class _Format(msgspec.Struct, gc=False):
+    type: msgspec.Raw = _NULL
+    json_schema: msgspec.Raw = _NULL
+
+
+class _Schema(msgspec.Struct, gc=False):
+    schema: msgspec.Raw = _NULL
 
 
 class _Declared(msgspec.Struct, gc=False):
@@ -57,23 +69,22 @@ def read_asked(
     models: frozenset[str],
     *,
     whole: bool,
-    tool_of: Callable[[bytes], Tools] | None = None,
-    format_of: Callable[[bytes], tuple[str, Judge | None]] | None = None,
+    tools_of: Callable[[bytes], Tools] | None = None,
 ) -> Asked:
     """What the request asked for; `members` maps names to raw JSON values, those that are absent were not sent.
 
-    `whole`: its messages are among them. `tool_of` and `format_of` are `compile_tools` and `compile_format`, or the
-    caller's memory of what these gave for the same bytes.
+    `whole`: its messages are among them. `tools_of` is `read_tools`, or the caller's memory of what it gave for
+    the same bytes.
     """
     stream = _value(members, "stream") is True
     options = _value(members, "stream_options")
-    kind, accepts = (format_of or compile_format)(members.get("response_format", b"null"))
+    kind, accepts = read_format(members.get("response_format", b"null"))
     asked = Asked(
         mode=mode,
         model=_text(_value(members, "model")) or "",
         models=models,
         stream=stream,
-        tools=(tool_of or compile_tools)(members["tools"]) if "tools" in members else {},
+        tools=(tools_of or read_tools)(members["tools"]) if "tools" in members else {},
         tool_choice=_tool_choice(_value(members, "tool_choice")),
         format_kind=kind,
         format_accepts=accepts,
@@ -83,22 +94,24 @@ def read_asked(
     return _with_messages(asked, _value(members, "messages")) if whole else asked
 
 
-def compile_tools(raw: bytes) -> Tools:
-    """The declared tools by name; a name declared twice means its first declaration. Empty where there are none.
-    In a list longer than MAX_TOOLS_BYTES they count as declared without a schema.
-    """
+def read_tools(raw: bytes) -> Tools:
+    """The declared tools by name; a name declared twice means its first declaration. Empty where there are none."""
     tools: dict[str, Tool] = {}
     for function in _functions(raw):
         name = _text(function.name)
         if name and name not in tools:
-            schema = _parsed(bytes(function.parameters)) if len(raw) <= MAX_TOOLS_BYTES else None
-            tools[name] = _tool(name, schema)
+            tools[name] = Tool(name, partial(SCHEMAS.judge, bytes(function.parameters)))
     return tools
+
+
+def too_many_objects(tools: bytes) -> bool:
+    """Whether a list of tools holds more than is read: what is not read is not known to be undeclared."""
+    return tools.count(b"{") > _MANY_OBJECTS + len(tools) // _OBJECT_BYTES
 
 
 def _functions(raw: bytes) -> Iterator[_Function]:
     try:
-        declared = _decode_tools(raw) if raw.count(b"{") <= _MANY_TOOLS + len(raw) // 16 else []
+        declared = [] if too_many_objects(raw) else _decode_tools(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         declared = _readable(raw) if len(raw) <= _SMALL else []
     return (each.function for each in declared if each.function is not None)
@@ -114,59 +127,30 @@ def _readable(raw: bytes) -> list[_Declared]:
     return declared
 
 
-def compile_format(raw: bytes) -> tuple[str, Judge | None]:
+def read_format(raw: bytes) -> tuple[str, Judge | None]:
     """The kind of a `response_format` ("text", "json_object", "json_schema") and what judges the parsed content.
 
-    A JSON schema that cannot be compiled leaves that any JSON will do.
+    A JSON schema that cannot be judged by leaves that any JSON will do.
     """
-    said = _parsed(raw)
-    kind = said.get("type") if isinstance(said, dict) else None
-    if not isinstance(said, dict) or kind not in ("json_object", "json_schema"):
+    said = _typed(raw, _Format)
+    kind = "" if said is None or len(said.type) > _LONGEST_KIND else _parsed(bytes(said.type))
+    if said is None or kind not in ("json_object", "json_schema"):
         return "text", None
     if kind == "json_object":
         return "json_object", _is_object
-    inner = said.get("json_schema")
-    schema = inner.get("schema") if isinstance(inner, dict) else None
-    return "json_schema", (_compiled(schema) if isinstance(schema, dict) else None) or _anything
+    inner = _typed(bytes(said.json_schema), _Schema)
+    return "json_schema", _anything if inner is None else partial(_accepted, bytes(inner.schema))
 
 
-def _tool(name: str, schema: object) -> Tool:
-    if not isinstance(schema, dict) or not schema:
-        return Tool(name, _is_object, schema=False)
-    accepts = _compiled(schema)
-    return Tool(name, _nothing, schema=False) if accepts is None else Tool(name, accepts)
-
-
-def _compiled(schema: dict[str, Any]) -> Judge | None:
-    """What judges by the schema, Draft 2020-12 unless it says another; None: it is no schema, refers elsewhere, or may
-    take too long. `format` is not judged, and a pattern that needs backtracking or much room makes it no schema.
-    """
-    cost = cost_of(schema)
-    if cost is None:
-        return None
+def _typed(raw: bytes, kind: type[T]) -> T | None:
     try:
-        validator = jsonschema_rs.validator_for(
-            schema, retriever=_refuse, pattern_options=_LINEAR, validate_formats=False
-        )
-    except Exception:  # whatever the library raises, the schema or the value is none it can judge
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
-    def accepts(value: object) -> bool:
-        depth, values, characters = size_of(value)
-        if depth > MAX_DEPTH:
-            return False
-        if not cost.affords(depth, values, characters):
-            return True
-        try:
-            return bool(validator.is_valid(value))
-        except Exception:  # whatever the library raises, the schema or the value is none it can judge
-            return False
 
-    return accepts
-
-
-def _refuse(uri: str) -> NoReturn:
-    raise ValueError(f"a schema refers to {uri}, which is not fetched")
+def _accepted(schema: bytes, value: object) -> bool:
+    return SCHEMAS.judge(schema, value) is not False
 
 
 def _is_object(value: object) -> bool:
@@ -175,10 +159,6 @@ def _is_object(value: object) -> bool:
 
 def _anything(_value: object) -> bool:
     return True
-
-
-def _nothing(_value: object) -> bool:
-    return False
 
 
 def _with_messages(asked: Asked, messages: object) -> Asked:

@@ -148,13 +148,15 @@ _frames: Final[msgspec.msgpack.Decoder[Frame]] = msgspec.msgpack.Decoder(Frame)
 _rates: Final = msgspec.msgpack.Decoder(Rates)
 
 
-def encode(frame: Frame | Rates) -> bytes:
+def encode(frame: Frame | Rates) -> bytearray:
     """The frame with its length before it, big-endian."""
-    text = _encoder.encode(frame)
-    return len(text).to_bytes(LENGTH_BYTES, "big") + text
+    text = bytearray(LENGTH_BYTES)
+    _encoder.encode_into(frame, text, LENGTH_BYTES)
+    text[:LENGTH_BYTES] = (len(text) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "big")
+    return text  # not copied again: an answer may be megabytes
 
 
-def decode(text: bytes) -> Frame:
+def decode(text: bytes | memoryview) -> Frame:
     """A worker's frame without its length. Raises msgspec.DecodeError or ValidationError."""
     return _frames.decode(text)
 

@@ -19,6 +19,8 @@ MAX_CHOICES: Final = 1024
 """Choices that are told apart."""
 _CALL_COST: Final = 512
 """What a tool call counts for beside its text, so that a stream of empty calls is bounded too."""
+MAX_CALLS: Final = 1024
+"""Tool calls of one answer; an empty one takes six times the bytes it comes in."""
 _PIECES: Final = 256
 """Pieces that are joined at once."""
 _NO_FUNCTION: Final = Function()
@@ -200,6 +202,9 @@ class Gathered:
 
     def _start(self, piece: Call) -> None:
         function = piece.function or _NO_FUNCTION
+        if len(self._calls) == MAX_CALLS:
+            self.flaws.add(Flaw.OVERSIZED)
+            return
         if not self._pays(_CALL_COST + len(piece.id or "") + len(function.name or "")):
             return
         call = _Pending(piece.id or None, function.name or None)

@@ -24,8 +24,12 @@ LEAST_DEPTH: Final = 2
 """A schema is of no use unless values of so many levels can be judged: an object that holds lists or objects."""
 MAX_BYTES: Final = 256 * 1024
 """Longest schema that is looked at, as JSON."""
-MAX_PATTERNS: Final = 500
-"""Regular expressions of one schema: compiling a large one takes half a millisecond."""
+MAX_ROOM: Final = 4 * 1024 * 1024
+"""Bytes of one compiled schema: about a thousand properties, or 128 patterns, each of which takes up to half a
+millisecond to compile."""
+_VALUE_ROOM: Final = 1024
+_PATTERN_ROOM: Final = 32 * 1024
+"""What a value and a pattern take once compiled, by measurement and rounded up (jsonschema_rs 0.60)."""
 MAX_VISITS: Final = 100_000
 """Visits of one chain of nested values. A visit takes about 0.1 microseconds (jsonschema_rs 0.60), and a validator that
 descends by recursion has stack for so many."""
@@ -66,10 +70,13 @@ class _Unbounded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`visits[d]` is the most that one chain of values d levels deep takes; deeper values cannot be judged."""
+    """`visits[d]` is the most that one chain of values d levels deep takes; deeper values cannot be judged.
+    `room` is what the schema takes once compiled, in bytes.
+    """
 
     visits: tuple[int, ...]
     patterns: bool
+    room: int
 
     def affords(self, depth: int, values: int, characters: int) -> bool:
         """Whether a value of that size may be judged. An empty list has depth 1; names count as values."""
@@ -82,6 +89,7 @@ class _Node:
     """One subschema; `applied` maps where to the numbers of those it applies."""
 
     weight: int
+    values: int
     times: int
     patterns: int
     applied: Mapping[str, tuple[int, ...]]
@@ -95,13 +103,16 @@ def cost_of(schema: Schema) -> Cost | None:
         if len(msgspec.json.encode(schema)) > MAX_BYTES:
             return None
         nodes = _nodes(schema)
+        patterns = sum(node.patterns for node in nodes)
+        room = _VALUE_ROOM * sum(node.values for node in nodes) + _PATTERN_ROOM * patterns
+        if room > MAX_ROOM:
+            return None
         circle_free = TopologicalSorter({i: node.applied.get(_SAME, ()) for i, node in enumerate(nodes)})
         order = list(circle_free.static_order())
     except (_Unbounded, CycleError, RecursionError, TypeError, ValueError):
         return None
-    patterns = sum(node.patterns for node in nodes)
     visits = tuple(_visits(nodes, order))
-    return Cost(visits, patterns > 0) if len(visits) > LEAST_DEPTH and patterns <= MAX_PATTERNS else None
+    return Cost(visits, patterns > 0, room) if len(visits) > LEAST_DEPTH else None
 
 
 def size_of(value: object) -> tuple[int, int, int]:
@@ -149,10 +160,10 @@ def _node(schema: Schema, applied: Mapping[str, tuple[int, ...]]) -> _Node:
     own = (value for keyword, value in schema.items() if keyword not in (*_APPLIED, *_NOT_JUDGED))
     named = schema.get("patternProperties")
     patterns = ("pattern" in schema) + (len(named) if isinstance(named, dict) else 0)
-    weight = 1 + sum(size_of(value)[1] for value in own) + sum(map(len, applied.values()))
-    weight += sum(heavy for keyword, heavy in _HEAVY.items() if keyword in schema)
+    values = 1 + sum(size_of(value)[1] for value in own) + sum(map(len, applied.values()))
+    weight = values + sum(heavy for keyword, heavy in _HEAVY.items() if keyword in schema)
     weight += _PATTERN_WEIGHT * len(named) if isinstance(named, dict) else 0
-    return _Node(weight, 2 if any(name in schema for name in _REPEATING) else 1, patterns, applied)
+    return _Node(weight, values, 2 if any(name in schema for name in _REPEATING) else 1, patterns, applied)
 
 
 def _is_address(schema: Schema, name: str) -> bool:

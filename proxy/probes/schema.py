@@ -53,7 +53,7 @@ def _arguments(told: Told) -> Finding:
     ]
     if not calls:
         return unjudged(told, "no readable call of a declared tool")
-    bad = [(name, value) for name, value, tool in calls if not tool.accepts(value)]
+    bad = [(name, value) for name, value, tool in calls if tool.judge(value) is False]
     if bad:
         name, value = bad[0]
         return failed(f"{len(bad)} of {len(calls)} calls are off their schema, as {name}({_brief(value)})")

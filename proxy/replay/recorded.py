@@ -25,7 +25,7 @@ from proxy.replay.dataset import MOST_PROBLEMS, Dataset, Flaw, UnusableDataset, 
 from proxy.replay.facts import Facts, counts_of, facts_of
 from proxy.replay.figures import AGREEMENT, KVV, Vector, agreement_of, figures, kvv_counts, kvv_of
 from proxy.replay.summary import Agreement, Kvv, KvvCounts
-from proxy.scorer.answers import Compiled
+from proxy.scorer.answers import KnownTools
 from proxy.signals.features import read
 
 FORMAT: Final = "paramwall-compare/1"
@@ -68,7 +68,7 @@ def read_results(path: Path) -> Recorded:
     """Raises UnusableDataset."""
     latest: dict[int, tuple[str, bool, Facts]] = {}
     flaws: list[Flaw] = []
-    compiled = Compiled()
+    tools = KnownTools()
     for line, text in Dataset(path).lines():
         try:
             row = msgspec.json.decode(text, type=Row)
@@ -77,7 +77,7 @@ def read_results(path: Path) -> Recorded:
             continue
         run_at = row.last_run_at or ""
         if row.data_index not in latest or run_at >= latest[row.data_index][0]:
-            latest[row.data_index] = (run_at, row.status == "success", _facts(row, compiled))
+            latest[row.data_index] = (run_at, row.status == "success", _facts(row, tools))
     if not flaws and not latest:
         raise UnusableDataset(f"{path} has no line", _ALLOWED)
     if flaws:
@@ -112,13 +112,13 @@ def _counts(recorded: Recorded) -> KvvCounts:
     return kvv_counts(finishes, valid, recorded.succeeded)
 
 
-def _facts(row: Row, compiled: Compiled) -> Facts:
+def _facts(row: Row, tools: KnownTools) -> Facts:
     answer = _answer(row)
     try:
         members = {name: bytes(raw) for name, raw in members_of(row.request).items()}
     except (MalformedBody, msgspec.DecodeError):
         members = {}
-    asked = compiled.asked(members, Mode.INSTANT, frozenset(), whole=False)
+    asked = tools.asked(members, Mode.INSTANT, frozenset(), whole=False)
     facts = facts_of(read(answer, asked), {})
     valid = facts.kvv_valid if row.tool_calls_valid is msgspec.UNSET else row.tool_calls_valid
     if row.status != "success":

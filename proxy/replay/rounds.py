@@ -18,7 +18,7 @@ from proxy.replay.facts import FAILED, Facts, facts_of
 from proxy.replay.prepare import Destination, Settings, prepare
 from proxy.replay.records import UNSCORED, Record
 from proxy.replay.scorers import Mark, mark
-from proxy.scorer.answers import Compiled, ModelNames
+from proxy.scorer.answers import KnownTools, ModelNames
 from proxy.signals.features import Read, read
 from proxy.signals.read import read_rates
 
@@ -67,7 +67,7 @@ class _Reader:
         self._settings = settings
         self._calls = calls
         self._names = names
-        self._compiled = Compiled()
+        self._tools = KnownTools()
         self._next = next(calls, None)
 
     def of(self, record: Record) -> dict[int, Side]:
@@ -85,7 +85,7 @@ class _Reader:
             prepared = prepare(record, self._target, self._settings)
         except MalformedBody:  # it was never sent
             return Asked(Mode.THINKING)
-        return self._compiled.asked(prepared.members, prepared.mode, frozenset(), whole=True)
+        return self._tools.asked(prepared.members, prepared.mode, frozenset(), whole=True)
 
     def _side(self, record: Record, call: Call, asked: Asked) -> Side:
         if call.answer is None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from proxy.contract.asking import compile_format, compile_tools
+from proxy.contract.schemas import SCHEMAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,7 @@ def _said_letter(content: str) -> str | None:
 
 def _schema(schema: dict[str, Any]) -> Callable[[object], bool] | None:
     """What judges by a schema; None: it is none that can be judged by."""
-    known = {"type": "json_schema", "json_schema": {"schema": schema}}
-    # Any JSON passes a format whose schema cannot be compiled; a tool without a usable schema says so.
-    tool = [{"type": "function", "function": {"name": "expected", "parameters": schema}}]
-    if schema and not compile_tools(msgspec.json.encode(tool))["expected"].schema:
+    text = msgspec.json.encode(schema)
+    if schema and SCHEMAS.judge(text, None) is None:
         return None
-    return compile_format(msgspec.json.encode(known))[1]
+    return lambda value: SCHEMAS.judge(text, value) is not False

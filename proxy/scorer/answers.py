@@ -6,13 +6,13 @@ given up is told; every checked answer is tallied once, in the order they ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from proxy.config.values import Vendor
 from proxy.contract.answer import Answer, Flaw
 from proxy.contract.asked import Asked
-from proxy.contract.asking import Judge, Tools, compile_format, compile_tools, read_asked
+from proxy.contract.asking import Tools, read_asked, read_tools
 from proxy.contract.assemble import Assembler
 from proxy.contract.envelope import fold_short
 from proxy.contract.exchange import Exchange
@@ -27,44 +27,35 @@ from proxy.signals.read import read_rates
 MAX_OPEN: Final = 20_000
 MAX_OPEN_BYTES: Final = 256 * 1024 * 1024
 _REMEMBERED: Final = 512
-_REMEMBERED_BYTES: Final = 16 * 1024 * 1024
-"""Of what was compiled, which takes several times as much."""
+_REMEMBERED_BYTES: Final = 8 * 1024 * 1024
+"""Of lists of tools; what was read of them takes several times as much."""
 _LONGEST_NAME: Final = 256
 _FAILED: Final = {"ok": False, "server_error": True, "timeout": True, "reset": True, "truncated": True}
 """Whether an exchange failed, by how it ended upstream; what is not here is not the vendor's doing."""
 _READ: Final = ("ok", "truncated", "timeout", "reset")
 """How an exchange may end so that what came of its answer is the vendor's own."""
 
-K = TypeVar("K")
 
-
-class Compiled:
-    """Tools and formats by their bytes, compiled once."""
+class KnownTools:
+    """Lists of tools by their bytes, read once: agents send the same ones with every request."""
 
     def __init__(self) -> None:
         self._tools: dict[bytes, Tools] = {}
-        self._formats: dict[bytes, tuple[str, Judge | None]] = {}
+        self._bytes = 0
 
     def asked(self, members: Mapping[str, bytes], mode: str, models: frozenset[str], *, whole: bool) -> Asked:
         """See read_asked."""
-        return read_asked(
-            members, Mode(mode), models, whole=whole, tool_of=self._compiled_tools, format_of=self._compiled_format
-        )
+        return read_asked(members, Mode(mode), models, whole=whole, tools_of=self._read)
 
-    def _compiled_tools(self, raw: bytes) -> Tools:
-        return _remembered(self._tools, raw, compile_tools)
-
-    def _compiled_format(self, raw: bytes) -> tuple[str, Judge | None]:
-        return _remembered(self._formats, raw, compile_format)
-
-
-def _remembered(known: dict[bytes, K], raw: bytes, make: Callable[[bytes], K]) -> K:
-    found = known.get(raw)
-    if found is None:
-        if len(known) >= _REMEMBERED or sum(map(len, known)) + len(raw) > _REMEMBERED_BYTES:
-            known.clear()
-        found = known[raw] = make(raw)
-    return found
+    def _read(self, raw: bytes) -> Tools:
+        found = self._tools.get(raw)
+        if found is None:
+            if len(self._tools) >= _REMEMBERED or self._bytes + len(raw) > _REMEMBERED_BYTES:
+                self._tools.clear()
+                self._bytes = 0
+            found = self._tools[raw] = read_tools(raw)
+            self._bytes += len(raw)
+        return found
 
 
 class Unfinished:

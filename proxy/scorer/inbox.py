@@ -83,9 +83,10 @@ class Line(asyncio.Protocol):
                 return
             if len(heard) - at < LENGTH_BYTES + size:
                 break
-            text = bytes(heard[at + LENGTH_BYTES : at + LENGTH_BYTES + size])
+            with memoryview(heard) as whole:
+                taken = self._take(whole[at + LENGTH_BYTES : at + LENGTH_BYTES + size])
             at += LENGTH_BYTES + size
-            if not self._take(text):
+            if not taken:
                 self._refuse()
                 return
             if not to_the_end and loop.time() > end:
@@ -97,7 +98,7 @@ class Line(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def _take(self, text: bytes) -> bool:
+    def _take(self, text: memoryview) -> bool:
         try:
             frame = decode(text)
         except msgspec.MsgspecError:

@@ -15,12 +15,13 @@ from typing import Final
 from proxy.config.values import Mirror, Reference
 from proxy.contract.answer import Answer
 from proxy.contract.asked import Asked
+from proxy.contract.asking import too_many_objects
 from proxy.contract.envelope import Envelope, MalformedBody
 from proxy.contract.exchange import Admitted
 from proxy.drift.offset import KNOWN_SKEW
 from proxy.drift.rows import Key, LostRow, PairRow, Value
 from proxy.endpoint.reply import CANCELLED, Reply
-from proxy.scorer.answers import Compiled
+from proxy.scorer.answers import KnownTools
 from proxy.scorer.book import CELL_NUMBERS, KVV_CELL
 from proxy.scorer.budget import Budget
 from proxy.scorer.ledger import Entry, Ledger
@@ -63,7 +64,7 @@ class Pairs:
         self.ledger = ledger
         self._budget = Budget(Mirror())
         self._keep_bodies = False
-        self._compiled = Compiled()
+        self._tools = KnownTools()
         self._repeats = Repeats()
         self._clock = clock
         self._second_share = second_share
@@ -107,6 +108,8 @@ class Pairs:
             return "unreadable"
         except NotToBeAsked as reason:
             return str(reason)
+        if too_many_objects(bytes(envelope.members.get("tools", b""))):
+            return "unreadable"
         refusal = self._refusal(leg, now_s, len(body))
         if refusal is None and self._repeats.seen(frame.vendor, frame.body, now_s):
             return "repeat"
@@ -146,17 +149,19 @@ class Pairs:
                 yield entry, LostRow(at_s, entry.number, entry.key, side, reason)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Lose what is under way, and admit nothing more: workers may still speak."""
+        leg, self.leg = self.leg, None
+        self.ledger.lose_all("proxy", "stopped")
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        if self.leg is not None:
-            await self.leg.close()
+        if leg is not None:
+            await leg.close()
 
     def _asked(self, envelope: Envelope, frame: Admitted) -> Asked:
         members = {name: bytes(raw) for name, raw in envelope.members.items()}
-        asked = self._compiled.asked(members, frame.mode, frozenset(), whole=True)
+        asked = self._tools.asked(members, frame.mode, frozenset(), whole=True)
         return replace(asked, prompt_tokens=self._prompts.accepted(members, frame.policy, frame.mode))
 
     def _refusal(self, leg: ReferenceLeg, now_s: float, size: int) -> tuple[str, str] | None:

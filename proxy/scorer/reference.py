@@ -17,7 +17,6 @@ from proxy.endpoint.pause import Pause
 from proxy.endpoint.reply import Reply
 
 USER_AGENT: Final = f"paramwall-mirror/{__version__}"
-_IDLE_POLL_S: Final = 1.0
 
 
 class ReferenceLeg:
@@ -28,7 +27,8 @@ class ReferenceLeg:
     def __init__(self, reference: Reference, clock: Callable[[], float], on_cancel: Callable[[], None]) -> None:
         self.reference = reference
         self._on_cancel = on_cancel
-        self.in_flight = 0
+        self.in_flight = self._asked = 0
+        self._idle = asyncio.Event()
         self._pause = Pause(clock)
         self._room = asyncio.Semaphore(reference.max_in_flight)
         self._endpoint = Endpoint(reference, USER_AGENT, clock)
@@ -40,6 +40,26 @@ class ReferenceLeg:
 
     async def ask(self, body: bytes) -> Reply:
         """One call."""
+        self._asked += 1
+        try:
+            return await self._call(body)
+        finally:
+            self._asked -= 1
+            if not self._asked:
+                self._idle.set()
+
+    async def close_when_idle(self) -> None:
+        """End all connections once nothing is under way, nor waits for room."""
+        while self._asked:
+            self._idle.clear()
+            await self._idle.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._endpoint.close()
+
+    async def _call(self, body: bytes) -> Reply:
         async with self._room:
             if self.paused:
                 return Reply(reason="rate_limited")
@@ -56,13 +76,3 @@ class ReferenceLeg:
         elif reply.status == 200:
             self._pause.answered()
         return reply
-
-    async def close_when_idle(self) -> None:
-        """End all connections once nothing is under way."""
-        while self.in_flight:  # noqa: ASYNC110  (what ends the wait is a count)
-            await asyncio.sleep(_IDLE_POLL_S)
-        await self.close()
-
-    async def close(self) -> None:
-        """End all connections."""
-        await self._endpoint.close()

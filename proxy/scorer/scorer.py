@@ -21,12 +21,13 @@ from typing import Final
 
 from proxy.config.values import Config
 from proxy.contract.answer import Answer
+from proxy.contract.asking import too_many_objects
 from proxy.contract.exchange import VERSION, Admitted, Finished, Frame, Part, Rates, Requests
 from proxy.drift.report import Alarm, Event
 from proxy.drift.rows import AcknowledgedRow, Key, LostRow, PairRow, Row, TermsRow
 from proxy.endpoint.reply import CANCELLED, REASONS, Reply
 from proxy.metrics.scorer import ScorerMetrics
-from proxy.scorer.answers import Compiled, ModelNames, Tally, Unfinished
+from proxy.scorer.answers import KnownTools, ModelNames, Tally, Unfinished
 from proxy.scorer.bodies import Keep
 from proxy.scorer.book import Book
 from proxy.scorer.fates import FATES, fate_of, vendor_loss
@@ -72,7 +73,7 @@ class Scorer:
         self._tally = Tally()
         self._gathered = Gathered()
         self._lateness = Lateness()
-        self._compiled = Compiled()
+        self._tools = KnownTools()
         self._prompts = Prompts(say, warn)
         self._probing = Probing(metrics, Rim(self._clock, time.time, warn, self._defect))
         self._salt = b""
@@ -123,12 +124,11 @@ class Scorer:
             for task in self._tasks:
                 task.cancel()
         await asyncio.wait(self._tasks)
-        self._pairs.ledger.lose_all("proxy", "stopped")
+        await self._pairs.close()
         self._tallied_s = self._gathered.told_s = -math.inf
         async with asyncio.timeout(deadline_s):
             await self._tick()
             await self._keep_bodies()
-        await self._pairs.close()
         await self._probing.close()
         await self._prompts.close()
         self._journal.close()
@@ -188,11 +188,10 @@ class Scorer:
         if entry is not None:
             asked = entry.asked
         else:
-            keys, contents = frame.contents, line.contents
-            if not contents.keys() >= set(keys.values()):
+            long = {name: line.contents[key] for name, key in frame.contents.items() if key in line.contents}
+            if len(long) < len(frame.contents) or too_many_objects(long.get("tools", b"")):
                 return None  # what was asked is not known, so the answer cannot be judged by it
-            long = {name: contents[key] for name, key in keys.items()}
-            asked = self._compiled.asked({**frame.asked, **long}, frame.mode, frozenset(), whole=False)
+            asked = self._tools.asked({**frame.asked, **long}, frame.mode, frozenset(), whole=False)
         models = self._models.allowed(frame.vendor, asked.model, answer.model)
         return read(answer, replace(asked, models=models))
 

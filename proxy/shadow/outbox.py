@@ -33,7 +33,7 @@ URGENT_BYTES: Final = 4 * 1024 * 1024
 _END: Final = 64
 _MAX_CONTENTS: Final = 512
 """Keys given out before all are forgotten: half of what the scorer keeps, which forgets by keys and not by shapes."""
-_LONGEST_CONTENT: Final = 4 * 1024 * 1024
+_LONGEST_CONTENT: Final = 1024 * 1024
 _MAX_CONTENT_BYTES: Final = 32 * 1024 * 1024
 _MAX_RATES_BYTES: Final = 64 * 1024
 
@@ -49,7 +49,7 @@ class Outbox(asyncio.Protocol):
         self._path = path
         self._on_rates = on_rates
         self._transport: asyncio.WriteTransport | None = None
-        self._frames: list[bytes] = []
+        self._frames: list[bytearray] = []
         self._waiting = self._unsent = 0
         self._flushing: asyncio.TimerHandle | None = None
         self._heard = bytearray()
@@ -179,7 +179,7 @@ class Outbox(asyncio.Protocol):
         frames, self._frames, self._waiting = self._frames, [], 0
         if self._transport is not None:
             if frames:
-                self._transport.write(b"".join(frames))
+                self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
             self._unsent = self._transport.get_write_buffer_size()
             if self._unsent:  # look again soon, whether anything comes or not
                 self._flushing = asyncio.get_running_loop().call_later(GATHER_S, self._flush)

@@ -73,7 +73,7 @@ class Read(Answer, frozen=True, dict=True, kw_only=True):
             if value is UNREADABLE:
                 return True
             tool = self.asked.tools.get(call.name or "")
-            if tool is not None and tool.schema and not tool.accepts(value):
+            if tool is not None and tool.judge(value) is False:
                 return True
         return False
 

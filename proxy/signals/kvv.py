@@ -37,7 +37,7 @@ def tool_calls_valid(answer: Answer, asked: Asked) -> bool | None:
         return None
     for call, value in zip(answer.tool_calls, read(answer, asked).arguments, strict=True):
         tool = asked.tools.get(call.name or "")
-        if tool is None or value is UNREADABLE or not tool.schema or not tool.accepts(value):
+        if tool is None or value is UNREADABLE or not tool.judge(value):
             return False
     return True
 

@@ -17,6 +17,7 @@ from aiohttp.http_parser import HttpParser, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from proxy.wire.aiohttp_chunks import SLICE, Chunks
+from proxy.wire.relay import reset
 
 WRITE_HIGH_WATER: Final = 32 * 1024
 """Bytes waiting for a slow client before its vendor is no longer read. With the kernel's own buffers a reader that
@@ -191,7 +192,7 @@ class Connection(RequestHandler):
 
     def _take_message(self) -> tuple[Any, StreamReader]:
         message, content = self._messages.popleft()
-        if self._parser is not None:
+        if self._parser is not None:  # pragma: no branch  (aiohttp lets go of it when the client has left)
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
@@ -228,15 +229,15 @@ class Connection(RequestHandler):
             async with asyncio.timeout(self.front.stall_s):
                 await self._drain_helper()
         except TimeoutError:
-            if self.transport is not None:
-                self.transport.abort()
+            if self.transport is not None:  # pragma: no branch  (the wait ends otherwise when the client leaves)
+                reset(self.transport)
 
     def force_close(self) -> None:
         """Close when all is sent; a client that does not take it in time is cut off."""
         transport = self.transport
         super().force_close()
         if transport is not None and transport.get_write_buffer_size():
-            self._loop.call_later(self.front.stall_s, transport.abort)
+            self._loop.call_later(self.front.stall_s, _cut_off, transport)
 
     async def _end_with(self, answer: bytes) -> None:
         """The last answer of this connection."""
@@ -275,6 +276,12 @@ class Connection(RequestHandler):
         self.head_timer = None
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _cut_off(transport: asyncio.WriteTransport) -> None:
+    """With a reset: the kernel would go on offering what a client does not read."""
+    if transport.get_write_buffer_size():  # otherwise it is closed by now, and its descriptor may be another's
+        reset(transport)
 
 
 class Front(web.Server):
@@ -321,7 +328,7 @@ def begun(parser: HttpParser[Any] | None) -> bool:
         return True
 
 
-async def _never(request: web.BaseRequest) -> web.StreamResponse:
+async def _never(request: web.BaseRequest) -> web.StreamResponse:  # pragma: no cover  (nobody calls it)
     """Aiohttp asks for a handler; Connection.start never calls it."""
     raise NotImplementedError
 

@@ -23,7 +23,7 @@ from bench.workloads import WORKLOADS
 from proxy.contract.answer import Answer
 from proxy.contract.assemble import Assembler
 from proxy.contract.envelope import Envelope
-from proxy.scorer.answers import Compiled
+from proxy.scorer.answers import KnownTools
 from proxy.shadow.sampling import conversation_of
 from proxy.signals.features import read
 from proxy.signals.read import read_rates
@@ -176,7 +176,7 @@ def test_the_honest_vendor_says_the_same_in_both_forms_and_breaks_no_rule() -> N
     for each, stream in ((one, b"false"), (other, b"true")):
         assert (each.content, each.reasoning) == (CONTENT, REASONING)
         members = {"model": b'"kimi-k2.6"', "stream": stream}
-        asked = Compiled().asked(members, "thinking", frozenset({"kimi-k2.6"}), whole=False)
+        asked = KnownTools().asked(members, "thinking", frozenset({"kimi-k2.6"}), whole=False)
         assert not any(read_rates(read(each, asked), asked).values())
     assert one.usage is not None
     assert other.usage is not None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.contract.asked import Asked, Tool
-from proxy.contract.asking import MAX_TOOLS_BYTES, NAMED, compile_format, compile_tools, read_asked
+from proxy.contract.asking import NAMED, read_asked, read_format, read_tools
 from proxy.contract.mode import Mode
 from proxy.contract.schema_cost import MAX_DEPTH
 
@@ -27,7 +27,7 @@ def tool(parameters: object = None, name: object = "f") -> dict[str, Any]:
 
 
 def compiled(schema: object) -> Tool:
-    return compile_tools(orjson.dumps([tool(schema)]))["f"]
+    return read_tools(orjson.dumps([tool(schema)]))["f"]
 
 
 def test_nothing_asked() -> None:
@@ -72,14 +72,12 @@ def test_member(name: str) -> None:
     assert {member: getattr(found, member) for member in expected} == expected
 
 
-def test_the_caller_may_remember_tools_and_formats() -> None:
+def test_the_caller_may_remember_tools() -> None:
     tools = {"g": Tool("g", lambda _: True)}
-    given = {"tools": b"[1]", "response_format": b"{}"}
-    kinds: dict[bytes, Any] = {b"{}": ("json_object", bool)}
-    found = read_asked(
-        given, Mode.INSTANT, frozenset(), whole=False, tool_of={b"[1]": tools}.__getitem__, format_of=kinds.__getitem__
+    given = {"tools": b"[1]"}
+    assert (
+        read_asked(given, Mode.INSTANT, frozenset(), whole=False, tools_of={b"[1]": tools}.__getitem__).tools is tools
     )
-    assert (found.tools, found.format_kind, found.format_accepts) == (tools, "json_object", bool)
 
 
 # Tools
@@ -120,9 +118,9 @@ SCHEMAS: dict[str, tuple[object, bool, list[Any], list[Any]]] = {
 def test_schema(name: str) -> None:
     schema, declared, good, bad = SCHEMAS[name]
     found = compiled(schema)
-    assert found.schema is declared
-    assert [found.accepts(value) for value in good] == [True] * len(good)
-    assert [found.accepts(value) for value in bad] == [False] * len(bad)
+    assert (found.judge(None) is not None) is declared
+    assert [found.judge(value) for value in good] == [True if declared else None] * len(good)
+    assert [found.judge(value) for value in bad] == [False if declared else None] * len(bad)
 
 
 def test_a_schema_nested_too_deeply() -> None:
@@ -130,13 +128,8 @@ def test_a_schema_nested_too_deeply() -> None:
     for _ in range(300):
         schema = {"properties": {"a": schema}}
     text = b'[{"function":{"name":"f","parameters":%b}}]' % msgspec.json.encode(schema)
-    found = compile_tools(text)["f"]
-    assert (found.schema, found.accepts({})) == (False, False)
-
-
-def test_schemas_of_an_endless_list_of_tools_are_not_judged_by() -> None:
-    raw = orjson.dumps([tool(CITY, "f"), tool({"title": "x" * MAX_TOOLS_BYTES}, "g")])
-    assert [each.schema for each in compile_tools(raw).values()] == [False, False]
+    found = read_tools(text)["f"]
+    assert found.judge({}) is None
 
 
 def test_nothing_is_fetched() -> None:
@@ -145,15 +138,15 @@ def test_nothing_is_fetched() -> None:
         port = server.getsockname()[1]
         for uri in (f"http://127.0.0.1:{port}/a.json", "file:///etc/hostname"):
             found = compiled({"type": "object", "properties": {"a": {"$ref": uri}}})
-            assert (found.schema, found.accepts({})) == (False, False)
-            assert not compiled({"$schema": uri}).schema
+            assert found.judge({}) is None
+            assert compiled({"$schema": uri}).judge({}) is None
         with pytest.raises(TimeoutError):
             server.accept()
 
 
 def test_a_value_too_deep_is_not_accepted() -> None:
     """The library descends by recursion, and a thousand times deeper it ends the process."""
-    accepts = compiled({"items": {"$ref": "#"}}).accepts
+    accepts = compiled({"items": {"$ref": "#"}}).judge
     value: list[Any] = []
     for _ in range(MAX_DEPTH - 1):
         value = [value]
@@ -167,7 +160,7 @@ def test_a_value_too_deep_is_not_accepted() -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", float("nan"), {1: 2}, object(), b"x", {"a": {"\ud800": 1}}])
 def test_accepting_never_raises(value: object) -> None:
-    assert compiled({"minProperties": 1, "minLength": 1}).accepts(value) in (True, False)
+    assert compiled({"minProperties": 1, "minLength": 1}).judge(value) in (True, False)
 
 
 def test_tools_by_name() -> None:
@@ -184,9 +177,9 @@ def test_tools_by_name() -> None:
             {"name": "h"},
         ]
     )
-    found = compile_tools(raw)
+    found = read_tools(raw)
     assert list(found) == ["f", "g"]
-    assert found["f"].schema, "the first of two declarations counts"
+    assert found["f"].judge({}) is False, "the first of two declarations counts"
 
 
 # Format
@@ -203,7 +196,7 @@ FORMATS: dict[str, tuple[object, str, list[Any], list[Any]]] = {
 @pytest.mark.parametrize("name", FORMATS)
 def test_format(name: str) -> None:
     value, kind, good, bad = FORMATS[name]
-    found, accepts = compile_format(orjson.dumps(value))
+    found, accepts = read_format(orjson.dumps(value))
     assert found == kind
     assert accepts is not None
     assert [accepts(each) for each in good] == [True] * len(good)
@@ -212,7 +205,7 @@ def test_format(name: str) -> None:
 
 @pytest.mark.parametrize("value", [None, {}, [], "json_object", {"type": "text"}, {"type": "xml"}, {"type": ["text"]}])
 def test_no_format(value: object) -> None:
-    assert compile_format(orjson.dumps(value)) == ("text", None)
+    assert read_format(orjson.dumps(value)) == ("text", None)
 
 
 # Messages
@@ -301,8 +294,8 @@ VALUES = st.recursive(
 def test_values_of_any_type_never_raise(name: str, value: object, argument: object) -> None:
     raw = msgspec.json.encode(value)
     read_asked({name: raw, "messages": raw}, Mode.THINKING, frozenset(), whole=True)
-    for each in compile_tools(b'[{"function":{"name":"f","parameters":%b}}]' % raw).values():
-        assert each.accepts(argument) in (True, False)
+    for each in read_tools(b'[{"function":{"name":"f","parameters":%b}}]' % raw).values():
+        assert each.judge(argument) in (True, False, None)
 
 
 @pytest.mark.parametrize("name", MEMBER_NAMES)

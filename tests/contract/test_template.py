@@ -92,7 +92,7 @@ def test_any_texts(pieces: list[tuple[str, list[bytes]]], seed: int, limit: int)
 
 
 @pytest.mark.parametrize("profile", ["moonshot", "vllm"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data(), mutations=MUTATIONS, complete=st.booleans(), limit=st.sampled_from([1 << 24, 1500, 300]))
 def test_mutated_streams(profile: str, data: st.DataObject, mutations: Any, complete: bool, limit: int) -> None:  # noqa: ANN401
     body = data.draw(st.sampled_from(bodies(profile)))[1]

@@ -40,8 +40,12 @@ def _string(piece: bytes, size: int) -> bytes:
     return b'"' + piece * (size // len(piece)) + b'"'
 
 
+_LACKING: Final = b'{"role":"assistant","tool_calls":[{}]}'
+_SPACED: Final = b'{"role": "assistant", "tool_\\u0063alls":[{}]}'
 _DEEP: Final = b"[" * 800 + b"]" * 800
 _TOOL: Final = b'{"type":"function","function":{"name":"a","parameters":{"type":"object"}}}'
+_WIDE: Final = b",".join(b'"%06x":{"type":"string"}' % i for i in range(1000))
+_WIDE_TOOL: Final = _TOOL[:-2].replace(b'"object"', b'"object","properties":{%b}' % _WIDE) + b"}}"
 _DROPPED: Final = (b"top_k", b"min_p", b"repetition_penalty", b"logit_bias", b"min_tokens", b"stop_token_ids")
 _JUDGED: Final = (b"thinking", b"chat_template_kwargs", *_DROPPED)
 
@@ -62,14 +66,16 @@ BODIES: Final[Mapping[str, Callable[[int], bytes]]] = {
     "many numbers": lambda size: chat(messages=_list(b"0", size)),
     "many small messages": lambda size: chat(messages=_list(b'{"role":"user","content":"a"}', size)),
     "many empty messages": lambda size: chat(messages=_list(b"{}", size)),
-    "tool calls without reasoning": lambda size: chat(messages=_list(b'{"role":"assistant","tool_calls":[{}]}', size)),
-    "tool calls without reasoning, spaced": lambda size: chat(
-        messages=_list(b'{"role": "assistant", "tool_\\u0063alls":[{}]}', size)
+    "tool calls without reasoning": lambda size: chat(messages=_list(_LACKING, size)),
+    "tool calls without reasoning, spaced": lambda size: chat(messages=_list(_SPACED, size)),
+    "empty messages behind one without reasoning": lambda size: chat(
+        messages=b'[{"role":"assistant","tool_calls":[{}]},' + _list(b"{}", size)[1:]
     ),
     "a message of many members": lambda size: chat(
         messages=b'[{"role":"assistant","tool_calls":[{}],' + _object(size)[1:] + b"]"
     ),
     "many tools": lambda size: chat(b',"tools":' + _list(_TOOL, size)),
+    "a tool of many properties": lambda size: chat(b',"tools":' + _list(_WIDE_TOOL, size)),
     "many empty tools": lambda size: chat(b',"tools":' + _list(b"{}", size)),
     "white space": lambda size: chat(b" " * size),
     "broken at its end": lambda size: chat(messages=_list(b"0", size))[:-1],
@@ -93,6 +99,8 @@ SMALL_BODIES: Final[Mapping[str, Callable[[int], bytes]]] = {
     ),
     "tool calls without reasoning, few": BODIES["tool calls without reasoning"],
     "tool calls without reasoning, spaced, few": BODIES["tool calls without reasoning, spaced"],
+    "as many without reasoning as are repaired": lambda _: chat(messages=_list(_LACKING, 4000 * len(_LACKING))),
+    "the same, spaced": lambda _: chat(messages=_list(_SPACED, 4000 * len(_SPACED))),
     "many top-level members, few": BODIES["many top-level members"],
 }
-"""Many bodies of SMALL bytes each."""
+"""Many bodies of SMALL bytes each, or of as many as are repaired."""

@@ -33,7 +33,7 @@ GROWTH_MIB: Final = 8.0
 POOL: Final = min(32, (os.cpu_count() or 1) + 4)
 """Threads that asyncio starts as they are needed and then keeps."""
 _RELOADED: Final = re.compile(r"reloaded \(SIGHUP\): configuration (\S+), before it (\S+?)[\"\s]")
-_EXPECTED: Final = re.compile(r"reloaded \(SIGHUP\)|vendor sim\b")
+_EXPECTED: Final = re.compile(r"reloaded \((SIGHUP|file change)\)|vendor sim\b")
 _IN_USE_S: Final = 60.0
 _MIB: Final = 2**20
 

@@ -13,13 +13,13 @@ import pytest
 from proxy.config.values import Config
 from proxy.contract import envelope
 from proxy.contract.answer import Flaw
-from proxy.contract.asking import compile_tools
+from proxy.contract.asking import read_tools
 from proxy.contract.assemble import Assembler
 from proxy.contract.chunk import read_chunk
-from proxy.policy.clauses.reasoning_history import MAX_REPAIRED
+from proxy.policy.clauses.reasoning_history import MAX_MESSAGES, MAX_REPAIRED
 from proxy.policy.decide import MAX_JUDGED_ITEMS
 from proxy.policy.verdict import Route
-from proxy.scorer.answers import Compiled
+from proxy.scorer.answers import KnownTools
 from proxy.wire.judge import judge
 from proxy.wire.problems import Refused
 from tests.load.amplification import BAR, catalogue
@@ -104,6 +104,14 @@ def test_a_conversation_that_lacks_more_reasoning_than_is_repaired_is_refused(co
     assert code == "reasoning-missing-in-history"
 
 
+@pytest.mark.parametrize(("count", "code"), [(MAX_MESSAGES - 1, ""), (MAX_MESSAGES, "value-too-large")])
+def test_a_conversation_of_more_messages_than_any_context_holds_is_refused(
+    config: Config, count: int, code: str
+) -> None:
+    lacking = b'[{"role":"assistant","tool_calls":[{}]},'
+    assert verdict(config, chat(messages=lacking + b",".join([b"{}"] * count) + b"]")) == code
+
+
 def test_repair_of_a_long_history_takes_no_step_for_every_pair_of_its_messages(config: Config) -> None:
     """Ten times the messages take ten times the processor time, not a hundred times."""
 
@@ -114,7 +122,7 @@ def test_repair_of_a_long_history_takes_no_step_for_every_pair_of_its_messages(c
         verdict(config, body)
         return time.process_time() - before
 
-    assert min(spent(10_000) for _ in range(3)) < 40 * min(spent(1000) for _ in range(5))
+    assert min(spent(4000) for _ in range(3)) < 40 * min(spent(400) for _ in range(5))
 
 
 @pytest.mark.parametrize(("count", "read"), [(128, True), (129, False)])
@@ -160,14 +168,14 @@ def test_an_answer_of_wrong_types_is_looked_through_only_so_far(count: int, salv
 
 
 def test_what_the_scorer_remembers_of_tools_is_bounded_in_bytes() -> None:
-    compiled = Compiled()
+    known = KnownTools()
     made: list[int] = []
     for number in (*range(40), 39, 0):
         tools = b'[{"function":{"name":"%06d"}}]' % number + b" " * (1 << 20)
-        asked = compiled.asked({"tools": tools}, "thinking", frozenset(), whole=False)
+        asked = known.asked({"tools": tools}, "thinking", frozenset(), whole=False)
         made.append(id(asked.tools))
         assert list(asked.tools) == [f"{number:06d}"]
-    assert sum(map(len, compiled._tools)) <= 1 << 24
+    assert sum(map(len, known._tools)) <= 1 << 23
     assert made[-2] == made[-3]
 
 
@@ -177,12 +185,12 @@ def test_what_the_scorer_remembers_of_tools_is_bounded_in_bytes() -> None:
         (b'[{"function":{"name":"a"}},0]', ["a"]),
         (b'[{"function":{"name":"a"}},{"function":0},{"function":{"name":"b"}}]', ["a", "b"]),
         (b'[{"function":{"name":"a"}}' + b",0" * 40_000 + b"]", []),
-        (b'[{"function":{"name":"a"}}' + b",{}" * 5000 + b"]", ["a"]),
+        (b'[{"function":{"name":"a"}}' + b",{}" * 4500 + b"]", ["a"]),
         (b'[{"function":{"name":"a"}}' + b",{}" * 6000 + b"]", []),
     ],
 )
 def test_tools_are_looked_through_only_so_far(raw: bytes, named: list[str]) -> None:
-    assert list(compile_tools(raw)) == named
+    assert list(read_tools(raw)) == named
 
 
 def test_a_search_finds_nothing_that_takes_eight_times_its_memory(config: Config) -> None:

@@ -33,7 +33,7 @@ from proxy.policy.clauses.forbidden import Forbidden
 from proxy.policy.clauses.nested import Nested
 from proxy.policy.clauses.one_of import OneOf
 from proxy.policy.clauses.range import Range
-from proxy.policy.clauses.reasoning_history import ReasoningHistory
+from proxy.policy.clauses.reasoning_history import MAX_MESSAGES, MAX_REPAIRED, ReasoningHistory
 from proxy.policy.clauses.tool_choice import ToolChoice
 from proxy.policy.clauses.typed import JsonType, Typed
 from proxy.policy.clauses.unknown_members import UnknownAction, UnknownMembers
@@ -475,6 +475,30 @@ def test_a_receipt_names_eight_messages(calls: int, named_so: str) -> None:
     finding = ReasoningHistory(**ID).judge_body(Envelope.parse(body.encode()), THINKING)
     assert finding is not None
     assert finding.receipt == f'messages[{named_so}].reasoning_content=+""'
+
+
+@pytest.mark.parametrize("lacking", ['{"role":"assistant","tool_calls":[1]}', '{"role":"assistant","tool_calls":[{}]}'])
+def test_a_conversation_is_looked_at_up_to_a_number_of_messages(lacking: str) -> None:
+    for count in (MAX_MESSAGES - 1, 10):  # what was counted once does not count for the next
+        body = '{"messages":[' + lacking + ",{}" * count + "]}"
+        finding = ReasoningHistory(**ID).judge_body(Envelope.parse(body.encode()), THINKING)
+        assert finding is not None
+        assert finding.receipt == 'messages[0].reasoning_content=+""'
+    body = '{"messages":[' + lacking + ",{}" * MAX_MESSAGES + "]}"
+    with pytest.raises(MalformedBody, match=f"^messages has more than {MAX_MESSAGES} items$") as caught:
+        ReasoningHistory(**ID).judge_body(Envelope.parse(body.encode()), THINKING)
+    assert (caught.value.code, caught.value.param) == ("value-too-large", "messages")
+    assert caught.value.hint == f"send at most {MAX_MESSAGES}"
+
+
+def test_so_many_messages_are_repaired_and_more_are_refused() -> None:
+    turn = '{"role":"assistant","tool_calls":[1]}'
+    for count, repaired in ((MAX_REPAIRED, True), (MAX_REPAIRED + 1, False)):
+        body = '{"messages":[{},' + ",".join([turn] * count) + "]}"
+        finding = ReasoningHistory(**ID).judge_body(Envelope.parse(body.encode()), THINKING)
+        assert finding is not None
+        assert (finding.edits is not None) is repaired
+        assert finding.receipt.endswith('=+""' if repaired else "messages[1,..].reasoning_content=?->refused")
 
 
 def test_a_repeated_name_in_a_message_that_is_edited_is_refused() -> None:

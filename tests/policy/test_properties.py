@@ -140,7 +140,7 @@ def _bodies(draw: st.DrawFn) -> bytes:
     return ("{" + ",".join(parts) + "}").encode()
 
 
-many = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many

@@ -68,6 +68,28 @@ async def test_an_answer_to_tools_that_did_not_cross_is_not_judged_by_them(tmp_p
             assert watched.count("paramwall_scorer_unjudged_total") == 30
 
 
+async def test_an_answer_to_more_tools_than_are_read_is_not_judged_by_them(tmp_path: Path) -> None:
+    many = [*TOOLS, {"type": "function", "function": {"name": "many", "parameters": {"x": [{}] * 5000}}}]
+    async with simulated(1, tool_rate=1.0) as vendor, simulated(2) as reference:
+        async with watching(tmp_path, vendor.url, reference.url) as watched:
+            await ask(watched, *(body(i, tools=many) for i in range(5)))
+            await until(lambda: watched.count("paramwall_scorer_unjudged_total") == 5)
+            assert watched.status()["alarms"] == []
+
+
+async def test_a_scorer_that_leaves_admits_no_pair(tmp_path: Path) -> None:
+    """Workers speak until it has ended, and its calls have ended before."""
+    async with simulated(1) as vendor, simulated(2) as reference:
+        async with watching(tmp_path, vendor.url, reference.url) as watched:
+            await watched.scorer._pairs.close()
+            await ask(watched, *(body(i) for i in range(3)))
+            excluded = partial(
+                watched.count, "paramwall_mirror_total", vendor="sim", result="excluded", reason="no_reference"
+            )
+            await until(lambda: excluded() == 3)
+            assert watched.count("paramwall_scorer_defects_total") == 0
+
+
 async def test_a_pair_with_tools_is_kept_as_it_was_said(tmp_path: Path) -> None:
     state = tmp_path / "state"
     async with simulated(1) as vendor, simulated(2) as reference:

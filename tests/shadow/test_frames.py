@@ -47,7 +47,7 @@ async def test_a_frame_longer_than_what_is_read_ahead_arrives() -> None:
     )
     line, transport = Line(inbox), Transport()
     line.connection_made(transport)
-    data = encode(Hello(VERSION, 1)) + encode(Content(1, b"[" * 9 * MIB)) + encode(Content(2, b"[]"))
+    data = bytes(encode(Hello(VERSION, 1)) + encode(Content(1, b"[" * 9 * MIB)) + encode(Content(2, b"[]")))
     for start in range(0, len(data), 256 * 1024):
         assert transport.reading, f"stopped at {start} of {len(data)} bytes"
         line.data_received(data[start : start + 256 * 1024])

@@ -27,10 +27,14 @@ def nothing(_arguments: object) -> bool:
     return False
 
 
+def unjudged(_arguments: object) -> None:
+    return None
+
+
 TOOLS: Final = {
     "search": Tool("search", searchable),
     "read_file": Tool("read_file", anything),
-    "unknowable": Tool("unknowable", nothing, schema=False),
+    "unknowable": Tool("unknowable", unjudged),
 }
 ASKED: Final = Asked(
     Mode.THINKING,

@@ -16,6 +16,7 @@ import pytest
 
 from proxy.simulator.faults import FAULTS
 from proxy.simulator.toxics import TOXICS
+from tests.cli.running import run
 
 RUN = "import typer; from proxy.cli.simulate import simulate; typer.run(simulate)"
 
@@ -40,11 +41,9 @@ def running(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Po
 
 
 def refused(*arguments: str) -> str:
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    ran = run("simulate", *arguments)
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    return ran.err
 
 
 def status(url: str, key: str = "none") -> int:

@@ -33,6 +33,7 @@ from proxy.config.values import Config
 from proxy.metrics.worker import Metrics
 from proxy.supervisor.worker import Worker
 from tests.supervisor.tiny import load
+from tests.wire.client import until
 
 
 class Told:
@@ -130,6 +131,15 @@ async def test_a_configuration_that_is_refused_leaves_the_former(tmp_path: Path)
         supervisor.channel.close()
         await asyncio.wait_for(supervisor.child, 60.0)
         assert supervisor.service.heard == ["first", 0, "second", (0.5, 7.0)]
+
+
+async def test_memory_is_given_back_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[None] = []
+    monkeypatch.setattr(process, "_GIVE_BACK_EVERY_S", 0.001)
+    monkeypatch.setattr(process, "give_back", lambda: given.append(None))
+    async with supervising() as supervisor:
+        supervisor.say(Start(config(tmp_path)))
+        await until(lambda: len(given) > 2)
 
 
 async def test_a_report_names_its_numbers_once(tmp_path: Path) -> None:

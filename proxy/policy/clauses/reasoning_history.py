@@ -14,20 +14,25 @@ missing in assistant tool call message at index N`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from proxy.contract.envelope import Envelope, Raw, members_of
+from proxy.contract.envelope import Envelope, MalformedBody, Raw, members_of
 from proxy.contract.mode import Mode
 from proxy.policy.clauses.clause import BodyClause, Scope
 from proxy.policy.verdict import Finding
 
 _ABSENT: Final = Raw(b"null")
-MAX_REPAIRED: Final = 10_000
-"""Messages that are given their reasoning: it takes four microseconds each, and a body has room for millions. The
-longest runs of agents have thousands. A conversation that lacks more is refused.
+MAX_MESSAGES: Final = 16 * 1024
+"""Of a conversation that is looked at: a body has room for millions, and each takes a hundred bytes to look at. The
+model's context of 256K tokens has 16 for each.
+"""
+MAX_REPAIRED: Final = 4096
+"""Messages that are given their reasoning: it takes eight microseconds each. The context has 64 tokens for each, less
+than a call of a tool and what came of it. A conversation that lacks more is refused.
 """
 
 
@@ -40,8 +45,24 @@ class _Turn(msgspec.Struct, gc=False):
     reasoning: Raw = _ABSENT
 
 
+class _Counted(_Turn):
+    """A turn; the reading of them ends where there are too many."""
+
+    seen: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        _Counted.seen += 1
+        if _Counted.seen > MAX_MESSAGES:
+            raise _TooMany
+
+
+class _TooMany(Exception):
+    """No ValueError: msgspec would take that for its own."""
+
+
 # One pass over the bytes costs no more than searching them for a name would, and no escape can hide from it.
 _turns: Final = msgspec.json.Decoder(list[_Turn]).decode
+_counted_turns: Final = msgspec.json.Decoder(list[_Counted]).decode
 _items: Final = msgspec.json.Decoder(list[Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -72,14 +93,14 @@ class ReasoningHistory(BodyClause):
         if text.find(b"_", start, end) < 0 and text.find(b"\\", start, end) < 0:
             return None
         try:
-            turns = _turns(messages)
+            turns = _few_turns(messages) if text.count(b"{", start, end) > MAX_MESSAGES else _turns(messages)
         except msgspec.ValidationError:
             return None  # not a list of objects: nothing any vendor reads as a conversation
         missing = [i for i, turn in enumerate(turns) if _lacks_reasoning(turn)]
         if not missing:
             return None
         told = {i: own for i in missing if (own := bytes(turns[i].reasoning)).startswith(b'"')}
-        turns.clear()  # they take several times the bytes of short messages, and so does what follows
+        del turns  # they take several times the bytes of short messages, and so does what follows
         return self._finding(messages, missing, told)
 
     def _finding(self, messages: Raw, missing: list[int], told: dict[int, bytes]) -> Finding:
@@ -95,6 +116,19 @@ class ReasoningHistory(BodyClause):
             edits,
             receipt or f"messages[{missing[0]},..].reasoning_content=?->refused",
         )
+
+
+def _few_turns(messages: Raw) -> Sequence[_Turn]:
+    _Counted.seen = 0
+    try:
+        return _counted_turns(messages)
+    except _TooMany:
+        raise MalformedBody(
+            "value-too-large",
+            f"messages has more than {MAX_MESSAGES} items",
+            f"send at most {MAX_MESSAGES}",
+            "messages",
+        ) from None
 
 
 def _repaired(messages: Raw, missing: list[int], told: dict[int, bytes]) -> tuple[dict[str, bytes | None], str]:
