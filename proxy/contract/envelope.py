@@ -68,7 +68,7 @@ class MalformedBody(ValueError):
         self.param = param
 
 
-class _Name:
+class Name:
     """A member name that is equal only to itself: a mapping of these keeps every repetition of a name."""
 
     __slots__ = ("text",)
@@ -82,7 +82,7 @@ class _TooMany(Exception):
 
 
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_pairs = msgspec.json.Decoder(dict[_Name, Raw], dec_hook=lambda _type, text: _Name(text)).decode
+_decode_pairs = msgspec.json.Decoder(dict[Name, Raw], dec_hook=lambda _type, text: Name(text)).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -181,19 +181,19 @@ def members_of(text: bytes | Raw, param: str | None = None) -> dict[str, Raw]:
     return members
 
 
-def _few_pairs(text: bytes | Raw, param: str | None) -> dict[_Name, Raw]:
+def _few_pairs(text: bytes | Raw, param: str | None) -> dict[Name, Raw]:
     """The pairs of an object that could have very many; the reading of names ends where there are too many."""
     most, names = MAX_MEMBERS if param is None else _MANY_NAMES, 0
 
-    def named(_type: type, name: str) -> _Name:
+    def named(_type: type, name: str) -> Name:
         nonlocal names
         names += 1
         if names > most:
             raise _TooMany
-        return _Name(name)
+        return Name(name)
 
     try:
-        return msgspec.json.Decoder(dict[_Name, Raw], dec_hook=named).decode(text)
+        return msgspec.json.Decoder(dict[Name, Raw], dec_hook=named).decode(text)
     except _TooMany:
         raise MalformedBody(
             "body-too-wide", f"{param or 'the body'} has more than {most} members", f"send at most {most}", param

@@ -42,6 +42,7 @@ def _string(piece: bytes, size: int) -> bytes:
 
 _LACKING: Final = b'{"role":"assistant","tool_calls":[{}]}'
 _SPACED: Final = b'{"role": "assistant", "tool_\\u0063alls":[{}]}'
+_NULL: Final = b'{"r\\u006fle": "assistant","tool_calls":[0],"reasoning_content":null}'
 _DEEP: Final = b"[" * 800 + b"]" * 800
 _TOOL: Final = b'{"type":"function","function":{"name":"a","parameters":{"type":"object"}}}'
 _WIDE: Final = b",".join(b'"%06x":{"type":"string"}' % i for i in range(1000))
@@ -101,6 +102,7 @@ SMALL_BODIES: Final[Mapping[str, Callable[[int], bytes]]] = {
     "tool calls without reasoning, spaced, few": BODIES["tool calls without reasoning, spaced"],
     "as many without reasoning as are repaired": lambda _: chat(messages=_list(_LACKING, 4000 * len(_LACKING))),
     "the same, spaced": lambda _: chat(messages=_list(_SPACED, 4000 * len(_SPACED))),
+    "as many that say null for it as are repaired": lambda _: chat(messages=_list(_NULL, 1000 * len(_NULL))),
     "many top-level members, few": BODIES["many top-level members"],
 }
 """Many bodies of SMALL bytes each, or of as many as are repaired."""

@@ -33,7 +33,7 @@ from proxy.policy.clauses.forbidden import Forbidden
 from proxy.policy.clauses.nested import Nested
 from proxy.policy.clauses.one_of import OneOf
 from proxy.policy.clauses.range import Range
-from proxy.policy.clauses.reasoning_history import MAX_MESSAGES, MAX_REPAIRED, ReasoningHistory
+from proxy.policy.clauses.reasoning_history import MAX_MESSAGES, MAX_NULL, MAX_REPAIRED, ReasoningHistory
 from proxy.policy.clauses.tool_choice import ToolChoice
 from proxy.policy.clauses.typed import JsonType, Typed
 from proxy.policy.clauses.unknown_members import UnknownAction, UnknownMembers
@@ -438,7 +438,7 @@ BODIES: dict[str, tuple[BodyClause, Scope, str, Finding | None]] = {
             {
                 "messages": b'[{"role":"user"},{"role":"assistant","tool_calls":[1],"reasoning_content":""},'
                 b'{"role":"Assistant","tool_calls":[1],"reasoning":"r","reasoning_content":"r"},'
-                b'{"tool_calls":[1],"role":"assistant","reasoning":5,"reasoning_content":""},{"n": 1.0}]'
+                b'{"tool_calls":[1], "role":"assistant","reasoning":5,"reasoning_content":""},{"n": 1.0}]'
             },
             'messages[1,3].reasoning_content=+"";messages[2].reasoning_content=+reasoning',
         ),
@@ -454,7 +454,7 @@ BODIES: dict[str, tuple[BodyClause, Scope, str, Finding | None]] = {
             "nothing",
             "a string, which may be empty",
             "send back the reasoning_content that came with the tool call at index 0, or an empty string",
-            {"messages": b'[{"role":"assistant","tool_calls":[1],"reasoning_content":""}]'},
+            {"messages": b'[{"role":"assistant","tool\\u005fcalls":[1],"reasoning_content":""}]'},
             'messages[0].reasoning_content=+""',
         ),
     ),
@@ -491,21 +491,63 @@ def test_a_conversation_is_looked_at_up_to_a_number_of_messages(lacking: str) ->
     assert caught.value.hint == f"send at most {MAX_MESSAGES}"
 
 
-def test_so_many_messages_are_repaired_and_more_are_refused() -> None:
-    turn = '{"role":"assistant","tool_calls":[1]}'
-    for count, repaired in ((MAX_REPAIRED, True), (MAX_REPAIRED + 1, False)):
+@pytest.mark.parametrize(
+    ("most", "turn"),
+    [
+        (MAX_REPAIRED, '{"role":"assistant","tool_calls":[1]}'),
+        (MAX_NULL, '{"role":"assistant","tool_calls":[1],"reasoning_content":null}'),
+    ],
+)
+def test_so_many_messages_are_repaired_and_more_are_refused(most: int, turn: str) -> None:
+    for count, repaired in ((most, True), (most + 1, False)):
         body = '{"messages":[{},' + ",".join([turn] * count) + "]}"
         finding = ReasoningHistory(**ID).judge_body(Envelope.parse(body.encode()), THINKING)
         assert finding is not None
         assert (finding.edits is not None) is repaired
         assert finding.receipt.endswith('=+""' if repaired else "messages[1,..].reasoning_content=?->refused")
+        if finding.edits:
+            full = '{"role":"assistant","tool_calls":[1],"reasoning_content":""}'
+            assert finding.edits["messages"] == ("[{}," + ",".join([full] * count) + "]").encode()
 
 
-def test_a_repeated_name_in_a_message_that_is_edited_is_refused() -> None:
-    body = b'{"messages":[{"role":"assistant","tool_calls":[1],"a":1,"a":2}]}'
+@pytest.mark.parametrize(
+    ("turn", "full"),
+    [
+        ('{"reasoning_content":null,%s}', '{"reasoning_content":"",%s}'),
+        ('{ "reasoning_content" : null, %s}', '{"reasoning_content":"",%s}'),
+        ('{"reasoning\\u005fcontent":null,%s}', '{"reasoning_content":"",%s}'),
+        ('{"reasoning\\u005fcontent" : null,%s}', '{"reasoning_content":"",%s}'),
+        ('{%s,"reasoning":"r","reasoning_content":null }', '{%s,"reasoning":"r","reasoning_content":"r"}'),
+        ('{%s,"n":1e400,"x":[ 1 ],"reasoning_content":null}', '{%s,"n":1e400,"x":[ 1 ],"reasoning_content":""}'),
+        ('{%s,"x":"%%s","reasoning_content":null}', '{%s,"x":"%%s","reasoning_content":""}'),
+        ('{%s,"x":{"reasoning_content":null}}', '{%s,"x":{"reasoning_content":null},"reasoning_content":""}'),
+        ('{%s,"x":"\\"reasoning_content\\":null"}', '{%s,"x":"\\"reasoning_content\\":null","reasoning_content":""}'),
+        ("{ %s }", '{ %s ,"reasoning_content":""}'),
+        ('{%s,"a":1,"a":2}', '{%s,"a":1,"a":2,"reasoning_content":""}'),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 3, 64, 65, 200])
+def test_reasoning_is_added_or_takes_the_place_of_null(turn: str, full: str, count: int) -> None:
+    """Between messages that are not touched, in whatever way these are written, and beside one of the other kind."""
+    asks, other = '"role":"assistant","tool_calls":[1]', '{"role": "user",  "a":1,"a":2}'
+    begin = "{" + asks + ',"x":"' + "y" * 20_000 + '"'
+    long, longer = begin + "}", begin + ',"reasoning_content":""}'
+    turn, full = turn.replace("%s", asks, 1), full.replace("%s", asks, 1)
+    body = '{"messages":[' + " , ".join([other, *[turn] * count, other, long, turn]) + " ]}"
+    finding = ReasoningHistory(**ID).judge_body(Envelope.parse(body.encode()), THINKING)
+    assert finding is not None
+    assert finding.edits == {"messages": ("[" + ",".join([other, *[full] * count, other, longer, full]) + "]").encode()}
+
+
+@pytest.mark.parametrize("number", [0, 70])
+@pytest.mark.parametrize("lacking", ["{%s,%s}", "{%s, %s}", '{%s,"b\\u0020":0,%s}'])
+@pytest.mark.parametrize("large", ["", "y" * 20_000])
+def test_a_repeated_name_in_a_message_that_is_written_anew_is_refused(number: int, lacking: str, large: str) -> None:
+    asks, null = '"role":"assistant","tool_calls":[1]', '"reasoning_content":null'
+    turns = [lacking % (asks, null)] * number + [lacking % (asks, f'{null},"a":1,"a":"{large}"')]
     with pytest.raises(MalformedBody) as caught:
-        ReasoningHistory(**ID).judge_body(Envelope.parse(body), THINKING)
-    assert (caught.value.code, caught.value.param) == ("member-repeated", "messages[0]")
+        ReasoningHistory(**ID).judge_body(Envelope.parse(('{"messages":[' + ",".join(turns) + "]}").encode()), THINKING)
+    assert (caught.value.code, caught.value.param) == ("member-repeated", f"messages[{number}]")
 
 
 @pytest.mark.parametrize(

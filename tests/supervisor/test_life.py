@@ -138,7 +138,7 @@ async def successor(supervisor: Running, former: int) -> bool:
 
 
 async def test_rolling_restart_under_load_fails_no_request(tmp_path: Path) -> None:
-    async with tiny(tmp_path, workers=2, drain_grace_s=1.0) as (supervisor, _):
+    async with tiny(tmp_path, workers=2, drain_grace_s=4.0) as (supervisor, _):
         before, stop, counts = await supervisor.serving(), asyncio.Event(), [0]
 
         async def ask(path: str) -> None:

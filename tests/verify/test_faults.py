@@ -35,7 +35,7 @@ async def test_the_right_layer_is_named(case: dict[str, Any], tmp_path: Path) ->
             tmp_path / "state",
             reference=reference,
             only=FAST,
-            wait_s=case.get("wait_s", 5.0),
+            wait_s=case.get("wait_s", 30.0),
         )
         if "unwelcome" in case:
             with pytest.raises(Unwelcome, match=str(case["unwelcome"])):

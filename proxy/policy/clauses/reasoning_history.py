@@ -14,13 +14,15 @@ missing in assistant tool call message at index N`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from proxy.contract.envelope import Envelope, MalformedBody, Raw, members_of
+from proxy.contract.envelope import Envelope, MalformedBody, Name, Raw, members_of
 from proxy.contract.mode import Mode
 from proxy.policy.clauses.clause import BodyClause, Scope
 from proxy.policy.verdict import Finding
@@ -31,9 +33,15 @@ MAX_MESSAGES: Final = 16 * 1024
 model's context of 256K tokens has 16 for each.
 """
 MAX_REPAIRED: Final = 4096
-"""Messages that are given their reasoning: it takes eight microseconds each. The context has 64 tokens for each, less
-than a call of a tool and what came of it. A conversation that lacks more is refused.
+"""Messages that are given their reasoning: it takes a microsecond each. The context has 64 tokens for each, less than a
+call of a tool and what came of it. A conversation that lacks more is refused.
 """
+MAX_NULL: Final = 1024
+"""Of these, messages that say null for it: they are read and written anew, in two microseconds each."""
+_AT_ONCE: Final = 64
+"""Messages that are read and written together: their members take ten times the bytes of small ones."""
+_SMALL: Final = 16 * 1024
+"""Bytes of messages that are read together: names cannot be so many that a dict of them would be a burden."""
 
 
 class _Turn(msgspec.Struct, gc=False):
@@ -64,6 +72,9 @@ class _TooMany(Exception):
 _turns: Final = msgspec.json.Decoder(list[_Turn]).decode
 _counted_turns: Final = msgspec.json.Decoder(list[_Counted]).decode
 _items: Final = msgspec.json.Decoder(list[Raw]).decode
+_objects: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_pairs: Final = msgspec.json.Decoder(list[dict[Name, Raw]], dec_hook=lambda _type, text: Name(text)).decode
+_calls_begin: Final = re.compile(rb"\[\s*[^\]\s]").match
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -96,15 +107,16 @@ class ReasoningHistory(BodyClause):
             turns = _few_turns(messages) if text.count(b"{", start, end) > MAX_MESSAGES else _turns(messages)
         except msgspec.ValidationError:
             return None  # not a list of objects: nothing any vendor reads as a conversation
-        missing = [i for i, turn in enumerate(turns) if _lacks_reasoning(turn)]
+        missing = [i for i, turn in enumerate(turns) if turn.tool_calls is not _ABSENT and _lacks_reasoning(turn)]
         if not missing:
             return None
-        told = {i: own for i in missing if (own := bytes(turns[i].reasoning)).startswith(b'"')}
+        null = frozenset(i for i in missing if turns[i].reasoning_content is not _ABSENT)
+        told = {i: bytes(turns[i].reasoning) for i in missing if _is_string(turns[i].reasoning)}
         del turns  # they take several times the bytes of short messages, and so does what follows
-        return self._finding(messages, missing, told)
+        return self._finding(messages, missing, null, told)
 
-    def _finding(self, messages: Raw, missing: list[int], told: dict[int, bytes]) -> Finding:
-        edits, receipt = _repaired(messages, missing, told) if len(missing) <= MAX_REPAIRED else (None, "")
+    def _finding(self, messages: Raw, missing: list[int], null: frozenset[int], told: dict[int, bytes]) -> Finding:
+        few = len(missing) <= MAX_REPAIRED and len(null) <= MAX_NULL
         return Finding(
             self.id,
             f"messages[{missing[0]}].reasoning_content",
@@ -113,8 +125,8 @@ class ReasoningHistory(BodyClause):
             "nothing",
             "a string, which may be empty",
             f"send back the reasoning_content that came with the tool call at index {missing[0]}, or an empty string",
-            edits,
-            receipt or f"messages[{missing[0]},..].reasoning_content=?->refused",
+            {"messages": _repaired(messages, missing, null, told)} if few else None,
+            _receipts(missing, told) if few else f"messages[{missing[0]},..].reasoning_content=?->refused",
         )
 
 
@@ -131,36 +143,57 @@ def _few_turns(messages: Raw) -> Sequence[_Turn]:
         ) from None
 
 
-def _repaired(messages: Raw, missing: list[int], told: dict[int, bytes]) -> tuple[dict[str, bytes | None], str]:
-    items, repaired, begin = _items(messages), bytearray(b"["), 0
-    for i in missing:
-        for item in items[begin:i]:
-            repaired += bytes(item) + b","
-        repaired += _with_reasoning(items[i], told.get(i, b'""'), i) + b","
-        begin = i + 1
-    repaired += b",".join(map(bytes, items[begin:]))
-    if begin == len(items):
-        del repaired[-1:]
+def _repaired(messages: Raw, missing: list[int], null: frozenset[int], told: dict[int, bytes]) -> bytes:
+    items, repaired = _items(messages), bytearray()
+    for begin in range(0, len(items), _AT_ONCE):
+        some: list[Any] = items[begin : begin + _AT_ONCE]
+        lacking = missing[bisect_left(missing, begin) : bisect_left(missing, begin + _AT_ONCE)]
+        emptied = [i for i in lacking if i in null]
+        members = dict(zip(emptied, _read([some[i - begin] for i in emptied], emptied), strict=True))
+        for i in lacking:
+            own = told.get(i, b'""')
+            if i in members:
+                some[i - begin] = _encode(members[i] | {"reasoning_content": Raw(own)})
+            else:  # a name that is added leaves all others as they are written
+                some[i - begin] = b'%b,"reasoning_content":%b}' % (bytes(some[i - begin])[:-1], own)
+        repaired += b"," + b",".join(some)
+    repaired[:1] = b"["
     repaired += b"]"
-    added = [i for i in missing if i not in told]
-    receipts = [_receipt(added, '""')] * bool(added) + [_receipt(list(told), "reasoning")] * bool(told)
-    return {"messages": bytes(repaired)}, ";".join(receipts)
+    return bytes(repaired)
 
 
-def _with_reasoning(item: Raw, own: bytes, i: int) -> bytes:
-    members = members_of(item, f"messages[{i}]")
-    members["reasoning_content"] = Raw(own)
-    return _encode(members)
+def _read(messages: list[Raw], indexes: list[int]) -> list[dict[str, Raw]]:
+    """`members_of` for each, but read together: in a tenth of the time for small ones."""
+    text = b"[" + b",".join(messages) + b"]"
+    if len(text) > _SMALL:
+        return [members_of(message, f"messages[{i}]") for message, i in zip(messages, indexes, strict=True)]
+    read = _objects(text)
+    # What is written as it was read had no name twice: a dict would have dropped one.
+    if _encode(read) == text:
+        return read
+    compact = msgspec.json.format(text, indent=-1)
+    if len(compact) == len(text) or _encode(_objects(compact)) != compact:
+        for message, i, members, pairs in zip(messages, indexes, read, _pairs(text), strict=True):
+            if len(members) != len(pairs):
+                members_of(message, f"messages[{i}]")  # says which name is repeated
+    return read
 
 
 def _lacks_reasoning(turn: _Turn) -> bool:
-    if turn.tool_calls is _ABSENT:
-        return False
     # SGLang reads the role in any case (srt/entrypoints/openai/protocol.py).
-    if not isinstance(turn.role, str) or turn.role.lower() != "assistant":
+    role, told = turn.role, turn.reasoning_content
+    if role != "assistant" and not (isinstance(role, str) and role.lower() == "assistant"):
         return False
-    calls = bytes(turn.tool_calls)
-    return calls.startswith(b"[") and bool(calls[1:-1].strip()) and bytes(turn.reasoning_content) == b"null"
+    return (told is _ABSENT or bytes(told) == b"null") and _calls_begin(turn.tool_calls) is not None
+
+
+def _is_string(value: Raw) -> bool:
+    return value is not _ABSENT and bytes(value).startswith(b'"')
+
+
+def _receipts(missing: list[int], told: Mapping[int, bytes]) -> str:
+    added = [i for i in missing if i not in told]
+    return ";".join([_receipt(added, '""')] * bool(added) + [_receipt(list(told), "reasoning")] * bool(told))
 
 
 def _receipt(indexes: list[int], source: str) -> str:
