@@ -338,6 +338,37 @@ def test_the_members_of_a_nested_object() -> None:
     assert caught.value.param == "the_object"
 
 
+def _names(count: int, size: int) -> bytes:
+    """An object of so many names and bytes."""
+    text = b"{" + b",".join(b'"%04d":0' % i for i in range(count - 1)) + b',"x":"'
+    return text + b"y" * (size - len(text) - 2) + b'"}'
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "param", "refusal"),
+    [
+        (256, 20_000, None, None),
+        (257, 20_000, None, ("the body has more than 256 members", "send at most 256")),
+        (1024, 20_000, "m[0]", None),
+        (1025, 20_000, "m[0]", ("m[0] has more than 1024 members", "send at most 1024")),
+        (1025, 16 * 1024 + 1, "m[0]", ("m[0] has more than 1024 members", "send at most 1024")),
+        (1025, 16 * 1024, "m[0]", None),
+        (1025, 16 * 1024, None, None),
+    ],
+)
+def test_an_object_with_room_for_very_many_names_may_have_so_many(
+    count: int, size: int, param: str | None, refusal: tuple[str, str] | None
+) -> None:
+    text = _names(count, size)
+    if refusal is None:
+        assert (len(text), len(members_of(text, param))) == (size, count)
+        return
+    with pytest.raises(MalformedBody) as caught:
+        members_of(text, param)
+    assert (str(caught.value), caught.value.hint) == refusal
+    assert (caught.value.code, caught.value.param) == ("body-too-wide", param)
+
+
 def test_nothing_of_the_client_is_echoed() -> None:
     for body in (b'{"sk-SECRET":1,"sk-SECRET":2}', b'{"a":sk-SECRET}', b'{"a":"sk-SECRET', b'"sk-SECRET"'):
         with pytest.raises(MalformedBody) as caught:

@@ -37,7 +37,7 @@ from proxy.policy.clauses.reasoning_history import MAX_MESSAGES, MAX_NULL, MAX_R
 from proxy.policy.clauses.tool_choice import ToolChoice
 from proxy.policy.clauses.typed import JsonType, Typed
 from proxy.policy.clauses.unknown_members import UnknownAction, UnknownMembers
-from proxy.policy.clauses.values import encoded, identity, named, official, official_value, spellings
+from proxy.policy.clauses.values import encoded, identity, item_count, named, official, official_value, spellings
 from proxy.policy.verdict import Finding, Route
 
 ID: dict[str, Any] = {"id": "x", "source": "s"}
@@ -475,6 +475,41 @@ def test_a_receipt_names_eight_messages(calls: int, named_so: str) -> None:
     finding = ReasoningHistory(**ID).judge_body(Envelope.parse(body.encode()), THINKING)
     assert finding is not None
     assert finding.receipt == f'messages[{named_so}].reasoning_content=+""'
+
+
+@pytest.mark.parametrize(
+    ("raw", "count"),
+    [
+        (b"1", 0),
+        (b'"[{,"', 0),
+        (b"[]", 1),
+        (b"{}", 1),
+        (b"[1,2]", 2),
+        (b'{"a":1,"b":[1,[2],{}]}', 7),
+    ],
+)
+def test_items_are_commas_and_brackets(raw: bytes, count: int) -> None:
+    assert item_count(raw) == count
+
+
+def test_what_is_too_long_to_be_neutral_goes_unread() -> None:
+    clause = Forbidden(**M, neutral=([], {}))
+    for count, read in ((128, True), (129, False)):
+        assert clause.reads(b"[" + b",".join([b"0"] * count) + b"]") is read
+    longer = Forbidden(**M, neutral=([0] * 200,))
+    for count, allowed in ((200, True), (201, False)):
+        raw = b"[" + b",".join([b"0"] * count) + b"]"
+        assert longer.reads(raw) is allowed
+        assert (longer.judge("m", raw, THINKING) is None) is allowed
+    for raw, kind in ((b"[" + b"0," * 200 + b"0]", "an array"), (b'{"a":[' + b"0," * 200 + b"0]}", "an object")):
+        finding = clause.judge("m", raw, THINKING)
+        assert finding is not None
+        assert finding.seen == kind
+    assert fixed.reads(b"1") is True
+
+
+def test_the_bounds_of_conversations() -> None:
+    assert (MAX_MESSAGES, MAX_REPAIRED, MAX_NULL) == (16_384, 4096, 1024)
 
 
 @pytest.mark.parametrize("lacking", ['{"role":"assistant","tool_calls":[1]}', '{"role":"assistant","tool_calls":[{}]}'])

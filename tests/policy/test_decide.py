@@ -12,7 +12,7 @@ import pickle
 import pytest
 
 from proxy.contract.envelope import MalformedBody, Raw
-from proxy.contract.mode import Mode
+from proxy.contract.mode import SWITCH_MEMBERS, Mode
 from proxy.contract.profile import NO_TRANSLATION
 from proxy.policy.decide import compile_plan, covers
 from proxy.policy.decision import MAX_ACTIONS_BYTES, concluded
@@ -70,6 +70,39 @@ def test_a_remembered_request_is_judged_by_its_own_messages() -> None:
         found = judged(lacking, compiled)
         assert isinstance(found.verdict, Rewrite)
         assert [finding.clause for finding in found.findings][-1] == "reasoning-missing-in-history"
+
+
+def numbers(count: int) -> str:
+    return "[" + ",".join(["0"] * count) + "]"
+
+
+@pytest.mark.parametrize(
+    ("members", "too_much"),
+    [
+        *((f'"{name}":{numbers(1025)}', name) for name in sorted(SWITCH_MEMBERS - {"model"})),
+        *((f'"{name}":{numbers(1024)}', "") for name in sorted(SWITCH_MEMBERS - {"model"})),
+        (f'"tool_choice":{numbers(1025)}', "tool_choice"),
+        (f'"tool_choice":{numbers(1024)}', ""),
+        (f'"tool_choice":{{"a":{numbers(1023)}}}', ""),
+        (f'"tool_choice":{{"a":{numbers(1024)}}}', "tool_choice"),
+        (f'"tool_choice":{numbers(600)},"thinking":{numbers(500)}', "thinking"),
+        (f'"tool_choice":{numbers(600)},"thinking":{numbers(424)}', ""),
+        (f'"logit_bias":{numbers(5000)}', ""),  # forbidden: it goes unread
+        (f'"logit_bias":{numbers(100)},"tool_choice":{numbers(1000)}', "tool_choice"),
+        (f'"logit_bias":{numbers(5000)},"tool_choice":{numbers(1024)}', ""),
+        (f'"metadata":{numbers(5000)}', ""),
+        (f'"metadata":{numbers(5000)},"tool_choice":{numbers(1024)}', ""),
+    ],
+)
+def test_what_is_read_strictly_holds_so_many_items(members: str, too_much: str) -> None:
+    told = None
+    try:
+        judged(("{" + members + "}").encode(), fresh())
+    except MalformedBody as refusal:
+        if refusal.code == "value-too-large":  # otherwise one of the switches, for another reason
+            told = (refusal.param, str(refusal), refusal.hint)
+    said = f"{too_much} and the judged members before it hold more than 1024 items"
+    assert told == ((too_much, said, "send at most 1024") if too_much else None)
 
 
 def test_names_do_not_stand_for_values() -> None:

@@ -28,19 +28,19 @@ from proxy.policy.clauses.clause import BodyClause, Scope
 from proxy.policy.verdict import Finding
 
 _ABSENT: Final = Raw(b"null")
-MAX_MESSAGES: Final = 16 * 1024
+MAX_MESSAGES: Final = 16_384
 """Of a conversation that is looked at: a body has room for millions, and each takes a hundred bytes to look at. The
 model's context of 256K tokens has 16 for each.
 """
-MAX_REPAIRED: Final = 4096
+MAX_REPAIRED: Final = 4_096
 """Messages that are given their reasoning: it takes a microsecond each. The context has 64 tokens for each, less than a
 call of a tool and what came of it. A conversation that lacks more is refused.
 """
-MAX_NULL: Final = 1024
+MAX_NULL: Final = 1_024
 """Of these, messages that say null for it: they are read and written anew, in two microseconds each."""
 _AT_ONCE: Final = 64
 """Messages that are read and written together: their members take ten times the bytes of small ones."""
-_SMALL: Final = 16 * 1024
+_SMALL: Final = 16_000
 """Bytes of messages that are read together: names cannot be so many that a dict of them would be a burden."""
 
 
@@ -181,9 +181,9 @@ def _read(messages: list[Raw], indexes: list[int]) -> list[dict[str, Raw]]:
 
 def _lacks_reasoning(turn: _Turn) -> bool:
     # SGLang reads the role in any case (srt/entrypoints/openai/protocol.py).
-    role, told = turn.role, turn.reasoning_content
-    if role != "assistant" and not (isinstance(role, str) and role.lower() == "assistant"):
+    if not isinstance(turn.role, str) or turn.role.lower() != "assistant":
         return False
+    told = turn.reasoning_content
     return (told is _ABSENT or bytes(told) == b"null") and _calls_begin(turn.tool_calls) is not None
 
 
