@@ -21,6 +21,8 @@ _MMAP_THRESHOLD: Final = (-3, 4 * 1024 * 1024)
 page faults: 72 to 100 faults for a body of 475 KB, a quarter of its system time. Blocks of 4 MiB and more still go back
 at once, so one image does not stay.
 """
+_ARENA_MAX: Final = (-8, 1)
+"""One heap for all threads, who seldom allocate at once: each had its own, and kept what a burst left in it."""
 _PAD_BYTES: Final = 4 * 1024 * 1024
 """What is left at the heap's end when the rest is given back, for the next requests."""
 _GARBAGE_THRESHOLDS: Final = (10_000, 20, 50)
@@ -55,7 +57,7 @@ def settle() -> None:
     except (OSError, AttributeError):
         mallopt = None  # not glibc
     if mallopt is not None:
-        for parameter, value in (_MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD):
+        for parameter, value in (_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD):
             mallopt(parameter, value)
     # What was imported lives as long as the process, and a request leaves no cycles: there is little to look for.
     gc.collect()

@@ -28,8 +28,7 @@ mirror that a killed scorer had open have no fate, so the mirror's books are clo
 act has no kills, and balances exactly.
 
 Memory: resident, PSS and USS every few seconds; the slope is Theil and Sen's over the second act without its first
-third. One thing grows by design: the scorer knows each mirrored request again for a day, 100,000 of them at most, with
-REMEMBERED_BYTES for each (a test measures it). That much is taken off the scorer's slope, and shown.
+third.
 """
 
 from __future__ import annotations
@@ -54,8 +53,6 @@ from tests.load.soak_world import COUNTED, World, world
 MOST_MIB_H: Final = 1.0
 LONG_ENOUGH_S: Final = 480.0
 """A shorter stretch has a slope of noise; it is shown and not judged."""
-REMEMBERED_BYTES: Final = 210
-"""Of the scorer's memory for one mirrored request (proxy/scorer/repeats.py), bounded by their number."""
 _SAMPLE_S: Final = 3.0
 _UNSENT: Final = ("unreachable", "timeout", "cancelled", "rate_limited")
 
@@ -71,15 +68,10 @@ class Result:
     slopes: list[Slope] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
     lines: int = 0
-    remembered_mib_h: float = 0.0
-
-    def net(self, slope: Slope) -> float:
-        """Without what the scorer remembers by design."""
-        return slope.rss_mib_h - (self.remembered_mib_h if slope.role == "scorer" else 0.0)
 
     @property
     def steep(self) -> list[Slope]:
-        return [each for each in self.slopes if each.seconds >= LONG_ENOUGH_S and self.net(each) > MOST_MIB_H]
+        return [each for each in self.slopes if each.seconds >= LONG_ENOUGH_S and each.rss_mib_h > MOST_MIB_H]
 
     @property
     def holds(self) -> bool:
@@ -102,8 +94,6 @@ async def soak(folder: Path, seconds: float, clients: int, seed: int, say: Calla
             acting_s = books.rested_from - began
             result.slopes = slopes(here.samples, began + acting_s / 3, books.rested_from)
             result.weighed = {each.role for each in here.samples}
-            mirrored = result.acts[-1].mirror["selected"]
-            result.remembered_mib_h = mirrored * REMEMBERED_BYTES / 2**20 / acting_s * 3600
         finally:
             for task in (*asking, watching):
                 task.cancel()
@@ -248,13 +238,12 @@ def table(result: Result) -> list[str]:
     rows.append(_row("unexplained log lines", explained, met=not result.unexplained))
     for each in result.slopes:
         name = f"memory, {each.role} {each.pid} <= {MOST_MIB_H:g} MiB/h"
-        figure = f"{result.net(each):+.2f} MiB/h (USS {each.uss_mib_h:+.2f})"
+        figure = f"{each.rss_mib_h:+.2f} MiB/h (USS {each.uss_mib_h:+.2f})"
         judged = each.seconds >= LONG_ENOUGH_S
         rows.append(_row(name, figure, met=each not in result.steep if judged else None))
         rows.append(
             f"    {each.first_mib:.1f} to {each.last_mib:.1f} MiB in {each.seconds:.0f} s, {each.samples} samples"
         )
-    rows.append(f"    the scorer's without {result.remembered_mib_h:.2f} MiB/h: mirrored requests, known for a day")
     return rows
 
 

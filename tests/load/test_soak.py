@@ -7,14 +7,12 @@ counts, never times.
 from __future__ import annotations
 
 import time
-import tracemalloc
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from proxy.scorer.repeats import Repeats
-from tests.load.soak import REMEMBERED_BYTES, Result, soak, table
+from tests.load.soak import Result, soak, table
 from tests.load.soak_books import Act, Kill, differences
 from tests.load.soak_clients import Sent
 from tests.load.soak_lines import parsed, unexplained
@@ -137,19 +135,6 @@ def test_only_a_process_that_lived_through_the_stretch_has_a_slope() -> None:
     (slope,) = slopes(samples, began, began + 19)
     assert (slope.pid, slope.samples) == (1, 20)
     assert slope.rss_mib_h == pytest.approx(3600)
-
-
-def test_what_the_scorer_remembers_of_a_mirrored_request() -> None:
-    """What is taken off its slope is what it costs, and no more."""
-    count, repeats = 30_000, Repeats()
-    tracemalloc.start()
-    try:
-        for number in range(count):
-            repeats.seen("sim", b"%d" % number, float(number))
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert REMEMBERED_BYTES * 0.7 <= taken / count <= REMEMBERED_BYTES * 1.1
 
 
 def test_a_steep_slope_fails_a_long_soak_only() -> None:

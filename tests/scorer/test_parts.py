@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,18 +132,46 @@ def test_an_answer_is_late_by_the_past_of_its_hour_and_by_nothing_before_there_i
 
 def test_a_request_is_repeated_within_a_day_and_for_its_own_vendor_only() -> None:
     repeats = Repeats()
-    assert repeats.seen("sim", b"body", 0.0) is False
-    assert repeats.seen("sim", b"body", REPEAT_S - 1) is True
-    assert repeats.seen("sim", b"other", 1.0) is False
-    assert repeats.seen("two", b"body", 1.0) is False
-    assert repeats.seen("sim", b"body", REPEAT_S + 2) is False
+    assert repeats.seen("sim", b"body", 5.0) is False
+    assert repeats.seen("sim", b"other", 6.0) is False
+    assert repeats.seen("two", b"body", 6.0) is False
+    assert repeats.seen("sim", b"body", REPEAT_S) is True
+    assert repeats.seen("sim", b"body", REPEAT_S * 1.25 + 5) is False
 
 
-def test_repeats_are_bounded() -> None:
+@pytest.mark.parametrize("every_s", [60.0, 3600.0, REPEAT_S / 4, REPEAT_S / 2, REPEAT_S - 1])
+@pytest.mark.parametrize("began_s", [0.0, 1e9])
+def test_it_is_known_for_a_day_and_forgotten_in_another_quarter(every_s: float, began_s: float) -> None:
+    """However often others come in between."""
+    repeats, count = Repeats(), 0
+
+    def others(until_s: float) -> None:
+        nonlocal count
+        while began_s + (count + 1) * every_s <= until_s:
+            count += 1
+            repeats.seen("sim", b"%d" % (count % 1000), began_s + count * every_s)
+
+    assert repeats.seen("sim", b"body", began_s) is False
+    others(began_s + REPEAT_S)
+    assert repeats.seen("sim", b"body", began_s + REPEAT_S) is True
+    others(began_s + REPEAT_S * 1.25)
+    assert repeats.seen("sim", b"body", began_s + REPEAT_S * 1.25) is False
+
+
+def test_repeats_take_no_more_memory_the_more_there_are() -> None:
     repeats = Repeats()
-    for number in range(MOST + 10):
-        repeats.seen("sim", str(number).encode(), 0.0)
-    assert len(repeats._at) <= MOST
+    for number in range(10_000):
+        repeats.seen("sim", b"%d" % number, 1.0)
+    tracemalloc.start()
+    try:
+        for number in range(MOST + 10):
+            assert repeats.seen("sim", b"%d" % number, 1.0) is (number < 10_000)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 3 * 1024 * 1024
+    assert repeats.seen("sim", b"%d" % (MOST + 9), 1.0) is True
+    assert repeats.seen("sim", b"0", 1.0) is False, "the oldest went first"
 
 
 # Book
