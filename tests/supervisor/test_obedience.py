@@ -178,12 +178,13 @@ async def test_a_second_drain_takes_the_place_of_the_first(tmp_path: Path) -> No
         supervisor.say(Drain(1.0, 3600.0))
         assert await supervisor.hear() == Ready()
         await supervisor.asked()
-        supervisor.service.idle.set()
         supervisor.say(Drain(0.0, 1.0))
+        await supervisor.asked()
+        supervisor.service.idle.set()
         while await supervisor.hear() is not None:
             pass
         await asyncio.wait_for(supervisor.child, 60.0)
-        assert supervisor.service.heard[2] == (1.0, 3600.0)
+        assert supervisor.service.heard[2:] == [(1.0, 3600.0), (0.0, 1.0)]
 
 
 async def test_a_drain_that_fails_ends_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
