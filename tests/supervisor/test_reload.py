@@ -7,6 +7,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
+from tests.source import none_of
 from tests.supervisor.running import Running, configure, tiny, until
 
 SUCCESSFUL = "paramwall_config_last_reload_successful"
@@ -81,8 +82,10 @@ async def test_what_a_swap_cannot_do(tmp_path: Path) -> None:
 
 
 async def test_five_reloads_a_second_under_a_hundred_streams(tmp_path: Path) -> None:
-    """No stream is cut or changes its configuration, and the supervisor's descriptors do not grow."""
-    async with tiny(tmp_path, name="c-0", workers=2) as (supervisor, file):
+    """No stream is cut or changes its configuration, and the supervisor's descriptors do not grow. A worker that a busy
+    machine keeps from answering for 5 s is replaced, which cuts none either.
+    """
+    async with tiny(tmp_path, name="c-0", workers=2, drain_grace_s=3.0) as (supervisor, file):
         stop, finished = asyncio.Event(), [0]
         open_fds = partial(supervisor.metric, "paramwall_process_open_fds", role="supervisor")
 
@@ -106,4 +109,5 @@ async def test_five_reloads_a_second_under_a_hundred_streams(tmp_path: Path) -> 
             assert abs(await open_fds() - before) <= 3
             stop.set()
         assert sum("reloaded" in line for line in supervisor.lines) >= 8
-        assert not supervisor.said("warning|error")
+        told = [line for line in supervisor.lines if "warning" in line or "error" in line]
+        none_of((line for line in told if "has not answered within 5 s" not in line), "a warning")
