@@ -33,7 +33,9 @@ SLOWER: Final = 0.10
 """What an attack may add to the 99th percentile of good clients."""
 _START_S: Final = 60.0
 _SETTLE_S: Final = 3.0
-"""From the end of an attack until memory is read: longer than the proxy lingers on a connection it has closed."""
+"""From the end of an attack until the next turn: longer than the proxy lingers on a connection it has closed."""
+_GIVEN_BACK_S: Final = 32.0
+"""Free pages go back to the system every 30 s (proxy/child/process.py)."""
 _GRACE_S: Final = 60.0
 """How long after its schedule an attacker may take to end."""
 _CONNECTIONS: Final = 30
@@ -196,14 +198,18 @@ class Good:
 
 
 async def alternated(place: Place, attack: Sequence[str], turns: int, rate: float) -> Found:
-    """Good clients with the attack and without, in turns; a calm turn is as long as the attack before it."""
+    """Good clients with the attack and without, in turns; a calm turn is as long as the attack before it, and where
+    turns are compared long enough that the proxy gave memory back within it.
+    """
     good = Good([await connect(place.port) for _ in range(_CONNECTIONS)])
     await _calm(place, good, 1.0, rate)
     found = Found(place.proxy.rss_bytes())
     for _ in range(turns):
         began = time.monotonic()
         found.attacked.append(await _attacked(place, good, attack, rate))
-        found.calm.append(await _calm(place, good, time.monotonic() - began - _SETTLE_S, rate))
+        took = time.monotonic() - began - _SETTLE_S
+        found.calm.append(await _calm(place, good, max(took, _GIVEN_BACK_S if turns > 1 else 0.0), rate))
+        found.attacked[-1].after = found.calm[-1].after
     good.close()
     return found
 
@@ -242,7 +248,6 @@ async def _attacked(place: Place, good: Good, attack: Sequence[str], rate: float
             process.kill()
         await process.wait()
     await asyncio.sleep(_SETTLE_S)
-    turn.after = place.proxy.rss_bytes()
     return turn
 
 
