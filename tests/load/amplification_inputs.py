@@ -94,6 +94,9 @@ SMALL_BODIES: Final[Mapping[str, Callable[[int], bytes]]] = {
     "judged members of names": _judged(_object),
     "one judged member of numbers": lambda size: chat(b',"logit_bias":' + _list(b"0", size)),
     "one judged member, all it may hold": lambda _: chat(b',"logit_bias":' + _list(b"0", 1000)),
+    "judged members, all they may hold": lambda _: chat(
+        b',"max_tokens":%b,"max_completion_tokens":%b' % (_object(11 * 500), _object(11 * 500))
+    ),
     "judged text of escapes": lambda size: chat(b',"thinking":' + _string(b"\\u0061", size)),
     "names of wide letters": lambda size: chat(
         b"".join(b',"%03x%b":0' % (i, "\N{FULLWIDTH LATIN CAPITAL LETTER A}".encode() * 80) for i in range(size // 260))
@@ -102,7 +105,7 @@ SMALL_BODIES: Final[Mapping[str, Callable[[int], bytes]]] = {
     "tool calls without reasoning, spaced, few": BODIES["tool calls without reasoning, spaced"],
     "as many without reasoning as are repaired": lambda _: chat(messages=_list(_LACKING, 4000 * len(_LACKING))),
     "the same, spaced": lambda _: chat(messages=_list(_SPACED, 4000 * len(_SPACED))),
-    "as many that say null for it as are repaired": lambda _: chat(messages=_list(_NULL, 1000 * len(_NULL))),
+    "as many that say null for it as are repaired": lambda _: chat(messages=_list(_NULL, 750 * len(_NULL))),
     "many top-level members, few": BODIES["many top-level members"],
 }
 """Many bodies of SMALL bytes each, or of as many as are repaired."""

@@ -509,7 +509,7 @@ def test_what_is_too_long_to_be_neutral_goes_unread() -> None:
 
 
 def test_the_bounds_of_conversations() -> None:
-    assert (MAX_MESSAGES, MAX_REPAIRED, MAX_NULL) == (16_384, 4096, 1024)
+    assert (MAX_MESSAGES, MAX_REPAIRED, MAX_NULL) == (16_384, 4096, 768)
 
 
 @pytest.mark.parametrize("lacking", ['{"role":"assistant","tool_calls":[1]}', '{"role":"assistant","tool_calls":[{}]}'])

@@ -36,7 +36,7 @@ MAX_REPAIRED: Final = 4_096
 """Messages that are given their reasoning: it takes a microsecond each. The context has 64 tokens for each, less than a
 call of a tool and what came of it. A conversation that lacks more is refused.
 """
-MAX_NULL: Final = 1_024
+MAX_NULL: Final = 768
 """Of these, messages that say null for it: they are read and written anew, in two microseconds each."""
 _AT_ONCE: Final = 64
 """Messages that are read and written together: their members take ten times the bytes of small ones."""
