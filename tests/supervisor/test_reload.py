@@ -110,4 +110,6 @@ async def test_five_reloads_a_second_under_a_hundred_streams(tmp_path: Path) -> 
             stop.set()
         assert sum("reloaded" in line for line in supervisor.lines) >= 8
         told = [line for line in supervisor.lines if "warning" in line or "error" in line]
-        none_of((line for line in told if "has not answered within 5 s" not in line), "a warning")
+        late = [line for line in told if "has not answered within 5 s" in line]
+        assert len(late) <= 1, late
+        none_of((line for line in told if line not in late), "a warning")
