@@ -11,20 +11,37 @@ import contextlib
 import ctypes
 import gc
 import resource
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_TRIM_THRESHOLD: Final = (-1, 64 * 1024 * 1024)
-_TOP_PAD: Final = (-2, 1024 * 1024)
-_MMAP_THRESHOLD: Final = (-3, 4 * 1024 * 1024)
-"""glibc's mallopt(3). By default the pages of a long body go back to the system after each request and come again as
-page faults: 72 to 100 faults for a body of 475 KB, a quarter of its system time. Blocks of 4 MiB and more still go back
-at once, so one image does not stay.
+_MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Thrift:
+    """How a process trades time for memory. Blocks of `block_bytes` and more go back to the system as soon as they are
+    let go; `every_s` the free pages between what is held go back too, but for `pad_bytes` at the heap's end.
+    """
+
+    block_bytes: int
+    pad_bytes: int
+    every_s: float
+
+
+PROMPT: Final = Thrift(4 * _MIB, 4 * _MIB, 30.0)
+"""For who serves clients. By glibc's defaults the pages of a long body go back after each request and come again as
+page faults: 72 to 100 faults for a body of 475 KB, a quarter of its system time. One image does not stay.
 """
+SPARING: Final = Thrift(_MIB // 4, _MIB, 5.0)
+"""For who has time: mirrored bodies seldom fit in what the last one left, and each gap that stays adds to the heap."""
+
+_TRIM_THRESHOLD: Final = (-1, 64 * _MIB)
+"""This and what follows: mallopt(3)."""
+_TOP_PAD: Final = (-2, _MIB)
+_MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = (-8, 1)
 """One heap for all threads, who seldom allocate at once: each had its own, and kept what a burst left in it."""
-_PAD_BYTES: Final = 4 * 1024 * 1024
-"""What is left at the heap's end when the rest is given back, for the next requests."""
 _GARBAGE_THRESHOLDS: Final = (10_000, 20, 50)
 
 
@@ -40,24 +57,26 @@ def forbid_core_files() -> None:
         Path("/proc/self/coredump_filter").write_text("0")
 
 
-def give_back() -> None:
-    """Give free pages back to the system, glibc's malloc_trim(3); to be called now and then.
+def give_back(thrift: Thrift = PROMPT) -> None:
+    """Give free pages back to the system, glibc's malloc_trim(3); to be called every `thrift.every_s`.
 
     After a burst most pages are free, but between others that are not: of 250 MiB that were let go none went back by
     itself. Takes a millisecond, and one more for each 15 MiB that go back.
     """
     with contextlib.suppress(OSError, AttributeError):  # not glibc
-        ctypes.CDLL(None).malloc_trim(_PAD_BYTES)
+        ctypes.CDLL(None).malloc_trim(thrift.pad_bytes)
 
 
-def settle() -> None:
-    """Apply the settings; to be called once, when everything is imported."""
+def settle(thrift: Thrift = PROMPT) -> None:
+    """Apply the settings; to be called once, when everything is imported and before there is a second thread, whose
+    heap would stay.
+    """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         mallopt = None  # not glibc
     if mallopt is not None:
-        for parameter, value in (_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD):
+        for parameter, value in (_ARENA_MAX, (_MMAP_THRESHOLD, thrift.block_bytes), _TRIM_THRESHOLD, _TOP_PAD):
             mallopt(parameter, value)
     # What was imported lives as long as the process, and a request leaves no cycles: there is little to look for.
     gc.collect()

@@ -35,13 +35,12 @@ from proxy.child.channel import (
     encode_word,
 )
 from proxy.child.lines import Lines
-from proxy.child.memory import give_back, settle
+from proxy.child.memory import PROMPT, Thrift, give_back, settle
 from proxy.child.snapshot import Layout, snapshot
 from proxy.config.values import Config
 from proxy.metrics.cells import Buckets, Cell, Registry
 
 _LAG_EVERY_S: Final = 1.0
-_GIVE_BACK_EVERY_S: Final = 30.0
 _LAST_LINES_S: Final = 1.0
 _SMALL_BYTES: Final = 4096
 """A larger order holds a configuration, which takes its time to be read; all others cost less than a thread's turn."""
@@ -99,12 +98,18 @@ class Obedience:
     """The child's side of the channel."""
 
     def __init__(
-        self, channel: Channel, make_service: Callable[[Config], Service], registry: Registry, lag: Buckets
+        self,
+        channel: Channel,
+        make_service: Callable[[Config], Service],
+        registry: Registry,
+        lag: Buckets,
+        thrift: Thrift = PROMPT,
     ) -> None:
         self._channel = channel
         self._make_service = make_service
         self._registry = registry
         self._lag = lag
+        self._thrift = thrift
         self._draining: asyncio.Task[None] | None = None
         self._lag_s = 0.0
         self._told: Layout = ()
@@ -123,7 +128,7 @@ class Obedience:
         self._config, self._service = start.config, self._make_service(start.config)
         await self._service.start(sockets)
         self._say(Ready())
-        beside = [asyncio.create_task(self._watch_lag()), asyncio.create_task(_give_back_memory())]
+        beside = [asyncio.create_task(self._watch_lag()), asyncio.create_task(_give_back_memory(self._thrift))]
         while (frame := await self._channel.receive()) is not None:
             small = len(frame) <= _SMALL_BYTES
             await self._obey(decode_order(frame) if small else await asyncio.to_thread(decode_order, frame))
@@ -188,14 +193,14 @@ class Obedience:
             self._lag.observe(self._lag_s)
 
 
-async def _give_back_memory() -> None:
+async def _give_back_memory(thrift: Thrift) -> None:
     while True:
-        await asyncio.sleep(_GIVE_BACK_EVERY_S)
-        give_back()
+        await asyncio.sleep(thrift.every_s)
+        give_back(thrift)
 
 
 def main(  # pragma: no cover  (the process itself: it sets its signals)
-    make_service: ServiceFactory, metrics: Metered, arguments: Sequence[str] | None = None
+    make_service: ServiceFactory, metrics: Metered, thrift: Thrift = PROMPT, arguments: Sequence[str] | None = None
 ) -> None:
     """The process: `--channel FD --log FD --listen FD ...`, all inherited from the supervisor."""
     parser = argparse.ArgumentParser(prog="paramwall child", description="Started by `paramwall serve` only.")
@@ -208,9 +213,8 @@ def main(  # pragma: no cover  (the process itself: it sets its signals)
     sys.setswitchinterval(_SWITCH_S)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    settle(thrift)
     lines = Lines(given.log, metrics.log_lines_dropped.inc)
-
-    settle()
 
     async def obey() -> None:
         channel = await Channel.over(socket.socket(fileno=given.channel))
@@ -219,7 +223,7 @@ def main(  # pragma: no cover  (the process itself: it sets its signals)
         def make(config: Config) -> Service:
             return make_service(config, lines.put, given.outbox)
 
-        await Obedience(channel, make, metrics.registry, metrics.loop_lag).run(sockets)
+        await Obedience(channel, make, metrics.registry, metrics.loop_lag, thrift).run(sockets)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(obey())

@@ -11,6 +11,7 @@ import asyncio
 import os
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -138,7 +139,7 @@ class Journal:
         if self._store is not None:
             self._store.close()
 
-    async def keep_bodies(self, take: Callable[[], Sequence[Kept]]) -> None:
+    async def keep_bodies(self, take: Callable[[], deque[Kept]]) -> None:
         """Write the bodies that wait and prune those that are too old, however long that takes: the log does not wait
         for it. Not to be cut off while `writing_bodies` is held.
         """
@@ -150,7 +151,7 @@ class Journal:
         except StoreError as error:
             self._say(str(error))
 
-    def _write_bodies(self, kept: Sequence[Kept], now_s: float) -> None:
+    def _write_bodies(self, waiting: deque[Kept], now_s: float) -> None:
         evidence, self._evidence = self._evidence, None
         if evidence is not None and self.folder is not None:
             if self._bodies is not None:
@@ -161,8 +162,8 @@ class Journal:
             )
         bodies = self._bodies
         if bodies is not None:
-            for each in kept:
-                bodies.keep(each)
+            while waiting:  # whose texts are let go one by one
+                bodies.keep(waiting.popleft())
             if now_s >= self._prune_s:
                 bodies.retain(now_s)
                 self._prune_s = now_s + _PRUNE_EVERY_S

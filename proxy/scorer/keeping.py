@@ -50,9 +50,9 @@ class Keeping:
             self._characters -= self._waiting.popleft()[1]
             self.given_up += 1
 
-    def take(self) -> list[Kept]:
-        """All that waits, the oldest first."""
-        taken = [kept for kept, _ in self._waiting]
+    def take(self) -> deque[Kept]:
+        """All that waits, the oldest first; it is the taker's, who can let go of each when it is written."""
+        taken = deque(kept for kept, _ in self._waiting)
         self._waiting.clear()
         self._characters = 0
         return taken

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 
+from proxy.child.memory import SPARING
 from proxy.child.process import Log, main
 from proxy.config.values import Config
 from proxy.metrics.scorer import ScorerMetrics
@@ -26,4 +27,4 @@ def _made(config: Config, log: Log, metrics: ScorerMetrics) -> Scorer:
 if __name__ == "__main__":
     os.nice(_NICER)
     counted = ScorerMetrics()
-    main(lambda config, log, _: _made(config, log, counted), counted)
+    main(lambda config, log, _: _made(config, log, counted), counted, SPARING)

@@ -27,8 +27,8 @@ on a connection made before it ("touched by the kill"); the differences are no m
 mirror that a killed scorer had open have no fate, so the mirror's books are closed for the second act only. The second
 act has no kills, and balances exactly.
 
-Memory: resident, PSS and USS every few seconds; the slope is Theil and Sen's over the second act without its first
-third.
+Memory: resident, every few seconds; the slope is Theil and Sen's of each minute's least, over the second act without
+its first third.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Result:
 
     @property
     def steep(self) -> list[Slope]:
-        return [each for each in self.slopes if each.seconds >= LONG_ENOUGH_S and each.rss_mib_h > MOST_MIB_H]
+        return [each for each in self.slopes if each.seconds >= LONG_ENOUGH_S and each.floor_mib_h > MOST_MIB_H]
 
     @property
     def holds(self) -> bool:
@@ -238,7 +238,7 @@ def table(result: Result) -> list[str]:
     rows.append(_row("unexplained log lines", explained, met=not result.unexplained))
     for each in result.slopes:
         name = f"memory, {each.role} {each.pid} <= {MOST_MIB_H:g} MiB/h"
-        figure = f"{each.rss_mib_h:+.2f} MiB/h (USS {each.uss_mib_h:+.2f})"
+        figure = f"{each.floor_mib_h:+.2f} MiB/h (all {each.all_mib_h:+.2f})"
         judged = each.seconds >= LONG_ENOUGH_S
         rows.append(_row(name, figure, met=each not in result.steep if judged else None))
         rows.append(

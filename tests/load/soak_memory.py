@@ -2,10 +2,15 @@
 
 Here: what /proc tells, and the slope. Not here: the bar. Invariant: a slope is that of one process over one stretch of
 its life; a process that was replaced within the stretch has none.
+
+What is resident is what is kept, and on top of it what the requests of this moment need: mebibytes that come and go,
+with which a slope over a quarter of an hour is uncertain by several MiB an hour. So the slope that counts is that of
+the floor, the least of each minute; the one of all samples stands beside it.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +19,24 @@ from typing import Final
 
 _KIB_PER_MIB: Final = 1024
 _S_PER_H: Final = 3600
+_FLOOR_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One process at one moment: resident, its share of what is shared (PSS), and its own alone (USS); in KiB."""
+    """One process at one moment: what is resident, in KiB."""
 
     at_s: float
     role: str
     pid: int
     rss: int
-    pss: int
-    uss: int
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """How one process grew over `seconds`, in MiB; slopes in MiB an hour, extrapolated."""
+    """How one process grew over `seconds`, in MiB: the floors of its first and last minute, the slope of the floors,
+    and that of all samples, in MiB an hour, extrapolated; NaN for less than three minutes.
+    """
 
     role: str
     pid: int
@@ -38,8 +44,8 @@ class Slope:
     samples: int
     first_mib: float
     last_mib: float
-    rss_mib_h: float
-    uss_mib_h: float
+    floor_mib_h: float
+    all_mib_h: float
 
 
 def sample(at_s: float, role: str, pid: int) -> Sample | None:
@@ -48,8 +54,8 @@ def sample(at_s: float, role: str, pid: int) -> Sample | None:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return None
-    found = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in text.splitlines()[1:])}
-    return Sample(at_s, role, pid, found["Rss"], found["Pss"], found["Private_Clean"] + found["Private_Dirty"])
+    found = {name: rest for name, _, rest in (line.partition(":") for line in text.splitlines())}
+    return Sample(at_s, role, pid, int(found["Rss"].split()[0]))
 
 
 def slopes(samples: Sequence[Sample], begin_s: float, end_s: float) -> list[Slope]:
@@ -59,20 +65,34 @@ def slopes(samples: Sequence[Sample], begin_s: float, end_s: float) -> list[Slop
         mine = [each for each in samples if each.pid == pid and begin_s <= each.at_s <= end_s]
         if len(mine) < 3 or mine[-1].at_s - mine[0].at_s < (end_s - begin_s) * 0.8:
             continue
-        times = [each.at_s for each in mine]
+        floors = _floors(mine)
         found.append(
             Slope(
                 mine[0].role,
                 pid,
-                times[-1] - times[0],
+                mine[-1].at_s - mine[0].at_s,
                 len(mine),
-                mine[0].rss / _KIB_PER_MIB,
-                mine[-1].rss / _KIB_PER_MIB,
-                theil_sen(times, [each.rss / _KIB_PER_MIB for each in mine]) * _S_PER_H,
-                theil_sen(times, [each.uss / _KIB_PER_MIB for each in mine]) * _S_PER_H,
+                floors[0].rss / _KIB_PER_MIB,
+                floors[-1].rss / _KIB_PER_MIB,
+                _slope(floors),
+                _slope(mine),
             )
         )
     return found
+
+
+def _floors(samples: Sequence[Sample]) -> list[Sample]:
+    """The least of each minute."""
+    minutes: dict[int, list[Sample]] = {}
+    for each in samples:
+        minutes.setdefault(int((each.at_s - samples[0].at_s) // _FLOOR_S), []).append(each)
+    return [min(each, key=lambda sample: sample.rss) for each in minutes.values()]
+
+
+def _slope(samples: Sequence[Sample]) -> float:
+    if len(samples) < 3:
+        return math.nan
+    return theil_sen([each.at_s for each in samples], [each.rss / _KIB_PER_MIB for each in samples]) * _S_PER_H
 
 
 def theil_sen(times: Sequence[float], values: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ counts, never times.
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from random import Random
@@ -130,16 +131,27 @@ def test_a_slope_is_that_of_the_line_whatever_the_outliers() -> None:
 
 def test_only_a_process_that_lived_through_the_stretch_has_a_slope() -> None:
     began = time.monotonic()
-    samples = [Sample(began + step, "worker", 1, 1024 * step, 0, 0) for step in range(20)]
-    samples += [Sample(began + step, "worker", 2, 1024, 0, 0) for step in range(15, 20)]
+    samples = [Sample(began + step, "worker", 1, 1024 * step) for step in range(20)]
+    samples += [Sample(began + step, "worker", 2, 1024) for step in range(15, 20)]
     (slope,) = slopes(samples, began, began + 19)
     assert (slope.pid, slope.samples) == (1, 20)
-    assert slope.rss_mib_h == pytest.approx(3600)
+    assert slope.all_mib_h == pytest.approx(3600)
+    assert math.isnan(slope.floor_mib_h)  # of less than a minute
+
+
+def test_a_slope_is_of_what_is_kept_and_not_of_what_comes_and_goes() -> None:
+    draw = Random(1)
+    kept = [1024 * 50 + 3 * step for step in range(270)]  # KiB; 3 every 3 s are 3.5 MiB an hour
+    samples = [
+        Sample(3.0 * step, "scorer", 1, least + int(draw.expovariate(1 / 1500))) for step, least in enumerate(kept)
+    ]
+    (slope,) = slopes(samples, 0.0, 810.0)
+    assert slope.floor_mib_h == pytest.approx(3600 / 1024, abs=1.0)
 
 
 def test_a_steep_slope_fails_a_long_soak_only() -> None:
-    steep = slopes([Sample(60.0 * step, "scorer", 1, 50 * step, 0, 0) for step in range(20)], 0.0, 1140.0)
+    steep = slopes([Sample(60.0 * step, "scorer", 1, 50 * step) for step in range(20)], 0.0, 1140.0)
     assert not Result(slopes=steep).holds
-    short = slopes([Sample(1.0 * step, "scorer", 1, 50 * step, 0, 0) for step in range(20)], 0.0, 19.0)
+    short = slopes([Sample(1.0 * step, "scorer", 1, 50 * step) for step in range(20)], 0.0, 19.0)
     assert Result(slopes=short).holds
     assert "too short to judge" in "\n".join(table(Result(slopes=short)))

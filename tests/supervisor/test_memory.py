@@ -1,14 +1,23 @@
-"""Memory that is let go goes back to the system, although what is still held lies between."""
+"""Memory that is let go goes back to the system, although what is still held lies between; threads share one heap."""
 
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.serving import chat, serving
+from tests.supervisor.running import until
+
 MIB = 1 << 20
+ARENA = 64 * MIB
+"""What glibc reserves for the heap of a further thread, at a multiple of it."""
+MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) \S+ 0+ 00:00 0 *$", re.MULTILINE)
 BURST = """
 import random
 from pathlib import Path
@@ -31,3 +40,24 @@ print(before - resident())
 def test_what_is_let_go_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 50 * MIB
+
+
+def heaps_of_threads(pid: int) -> list[int]:
+    """Where they begin."""
+    found = [(int(one, 16), int(two, 16)) for one, two in MAPPING.findall(Path(f"/proc/{pid}/maps").read_text())]
+    return [
+        one for (one, mid), (again, two) in pairwise(found) if mid == again and two - one == ARENA and not one % ARENA
+    ]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other heaps")
+async def test_threads_have_no_heaps_of_their_own(tmp_path: Path) -> None:
+    """Neither the one that writes the log's lines nor those that write evidence."""
+    vendor = {"name": "deaf", "url": "http://127.0.0.1:9/v1", "profile": "vllm"}
+    async with serving(tmp_path, [vendor], state_dir=str(tmp_path / "state")) as supervisor:
+        async with supervisor.session.post(f"{supervisor.url}/v1/chat/completions", json=chat()) as answer:
+            await answer.read()
+        await until(lambda: any("request" in line for line in supervisor.lines), "a thread has written a line")
+        children = set(supervisor.strays()) - {supervisor.process.pid}
+        assert len(children) >= 2, "a worker, a scorer"
+        assert [heap for pid in children for heap in heaps_of_threads(pid)] == []

@@ -28,6 +28,7 @@ from proxy.child.channel import (
     decode_word,
     encode_order,
 )
+from proxy.child.memory import PROMPT, Thrift
 from proxy.child.process import Obedience
 from proxy.config.values import Config
 from proxy.metrics.worker import Metrics
@@ -98,7 +99,7 @@ def config(folder: Path, name: str = "first", drain_s: float = 20.0) -> Config:
 
 
 @asynccontextmanager
-async def supervising() -> AsyncIterator[Supervising]:
+async def supervising(thrift: Thrift = PROMPT) -> AsyncIterator[Supervising]:
     ours, theirs = socket.socketpair()
     metrics, services = Metrics(), list[Told]()
 
@@ -107,7 +108,7 @@ async def supervising() -> AsyncIterator[Supervising]:
         return services[-1]
 
     channel = await Channel.over(theirs)
-    child = asyncio.create_task(Obedience(channel, make, metrics.registry, metrics.loop_lag).run([]))
+    child = asyncio.create_task(Obedience(channel, make, metrics.registry, metrics.loop_lag, thrift).run([]))
     supervisor = Supervising(await Channel.over(ours), child, services)
     try:
         yield supervisor
@@ -134,12 +135,13 @@ async def test_a_configuration_that_is_refused_leaves_the_former(tmp_path: Path)
 
 
 async def test_memory_is_given_back_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[None] = []
-    monkeypatch.setattr(process, "_GIVE_BACK_EVERY_S", 0.001)
-    monkeypatch.setattr(process, "give_back", lambda: given.append(None))
-    async with supervising() as supervisor:
+    given: list[Thrift] = []
+    often = Thrift(1 << 20, 1 << 20, every_s=0.001)
+    monkeypatch.setattr(process, "give_back", given.append)
+    async with supervising(often) as supervisor:
         supervisor.say(Start(config(tmp_path)))
         await until(lambda: len(given) > 2)
+    assert set(given) == {often}
 
 
 async def test_a_report_names_its_numbers_once(tmp_path: Path) -> None:
