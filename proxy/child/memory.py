@@ -21,20 +21,25 @@ _MIB: Final = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Thrift:
     """How a process trades time for memory. Blocks of `block_bytes` and more go back to the system as soon as they are
-    let go; `every_s` the free pages between what is held go back too, but for `pad_bytes` at the heap's end.
+    let go; `every_s` the free pages between what is held go back too, but for `pad_bytes` at the heap's end, and before
+    that garbage is collected, if `collects`.
     """
 
     block_bytes: int
     pad_bytes: int
     every_s: float
+    collects: bool
 
 
-PROMPT: Final = Thrift(4 * _MIB, 4 * _MIB, 30.0)
+PROMPT: Final = Thrift(4 * _MIB, 4 * _MIB, 30.0, collects=False)
 """For who serves clients. By glibc's defaults the pages of a long body go back after each request and come again as
-page faults: 72 to 100 faults for a body of 475 KB, a quarter of its system time. One image does not stay.
+page faults: 72 to 100 faults for a body of 475 KB, a quarter of its system time. One image does not stay. Requests
+leave no garbage (every scenario of the wire checks that), so there is nothing to pause for.
 """
-SPARING: Final = Thrift(_MIB // 4, _MIB, 5.0)
-"""For who has time: mirrored bodies seldom fit in what the last one left, and each gap that stays adds to the heap."""
+SPARING: Final = Thrift(_MIB // 4, _MIB, 5.0, collects=True)
+"""For who has time: mirrored bodies seldom fit in what the last one left, and each gap that stays adds to the heap.
+Each call that fails in aiohttp's client leaves garbage with the request's body in it; to look for it takes 10 to 30 ms.
+"""
 
 _TRIM_THRESHOLD: Final = (-1, 64 * _MIB)
 """This and what follows: mallopt(3)."""
@@ -58,11 +63,13 @@ def forbid_core_files() -> None:
 
 
 def give_back(thrift: Thrift = PROMPT) -> None:
-    """Give free pages back to the system, glibc's malloc_trim(3); to be called every `thrift.every_s`.
+    """Give free pages back to the system, by glibc's malloc_trim(3); to be called every `thrift.every_s`.
 
     After a burst most pages are free, but between others that are not: of 250 MiB that were let go none went back by
     itself. Takes a millisecond, and one more for each 15 MiB that go back.
     """
+    if thrift.collects:
+        gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(thrift.pad_bytes)
 

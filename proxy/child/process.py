@@ -14,6 +14,7 @@ import faulthandler
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
@@ -48,6 +49,8 @@ _SWITCH_S: Final = 0.001
 """How long another thread of the worker, the log's or one that reads a configuration, may keep the event loop waiting
 for the interpreter's lock.
 """
+_GIVING_SHARE: Final = 0.01
+"""Of the time at most, that giving memory back may take."""
 _OVERDUE_S: Final = 10.0
 """How much longer than its deadline a drain may take before the process ends anyway."""
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -194,9 +197,12 @@ class Obedience:
 
 
 async def _give_back_memory(thrift: Thrift) -> None:
+    took_s = 0.0
     while True:
-        await asyncio.sleep(thrift.every_s)
+        await asyncio.sleep(max(thrift.every_s, took_s / _GIVING_SHARE))
+        began = time.perf_counter()
         give_back(thrift)
+        took_s = time.perf_counter() - began
 
 
 def main(  # pragma: no cover  (the process itself: it sets its signals)

@@ -62,3 +62,7 @@ class Chunks:
         self._count += len(splits) - self._waiting
         if self._count > MANY and body.total_bytes < LEAST_AVERAGE * self._count:
             body.set_exception(TinyChunks())
+
+    def forget(self) -> None:
+        """Let go of the body; there will be no more."""
+        self._body = None

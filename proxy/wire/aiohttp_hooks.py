@@ -102,6 +102,9 @@ class Connection(RequestHandler):
                 timer.cancel()
         self.transport = None
         super().connection_lost(exc)
+        self.body = None  # a body knows its connection: neither would be freed
+        self.chunks.forget()
+        self._messages.clear()
 
     def eof_received(self) -> None:
         """A client that says no more has left. What waits to be sent to it is dropped: closing would wait for that."""
@@ -129,19 +132,20 @@ class Connection(RequestHandler):
             if chunks.look():
                 _receive(self, some)
                 chunks.count(self._messages[-1][1] if self._messages else self.body)
-        if self.body is not None and self._messages:
-            self._tell_body(self.body)
+            if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+                self._broken(self._messages[-1][0].exc)
+                break
         if self._messages or self._request_in_progress:
             self._stop_head_timer()
         elif self.head_timer is None and data:  # the first bytes may come before `start` waits for any
             self.head_timer = self._loop.call_later(self.front.head_timeout_s, self._head_late)
 
-    def _tell_body(self, body: StreamReader) -> None:
-        """A body that breaks off is told to whoever reads it."""
-        if isinstance(self._messages[-1][0], _ErrInfo):
-            if not body.is_eof():
-                body.set_exception(web.RequestPayloadError("broken framing"))
-            self.body = None
+    def _broken(self, error: BaseException) -> None:
+        """Nothing more can be read. A body that breaks off is told to whoever reads it."""
+        _let_go(error)
+        if self.body is not None and not self.body.is_eof():
+            self.body.set_exception(web.RequestPayloadError("broken framing"))
+        self.body = None
 
     async def start(self) -> None:
         """Serve requests in their order, in the one task of this connection.
@@ -167,6 +171,7 @@ class Connection(RequestHandler):
                 self._request_in_progress = False
                 self.body = None
                 if not content.is_eof():
+                    _let_go(content.exception())
                     await self._linger()
                     break
                 if self._paused:
@@ -276,6 +281,12 @@ class Connection(RequestHandler):
         self.head_timer = None
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Of the frames that an error passed: they hold what was received, and the error, so nothing would be freed."""
+    if error is not None:
+        error.__traceback__ = None
 
 
 def _cut_off(transport: asyncio.WriteTransport) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import re
 import subprocess
 import sys
+import weakref
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from proxy.child.memory import PROMPT, SPARING, give_back
 from tests.e2e.serving import chat, serving
 from tests.supervisor.running import until
 
@@ -40,6 +43,26 @@ print(before - resident())
 def test_what_is_let_go_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 50 * MIB
+
+
+def test_who_has_time_looks_for_garbage() -> None:
+    class Knot:
+        itself: object
+
+    def left_behind() -> weakref.ref[Knot]:
+        knot = Knot()
+        knot.itself = knot
+        return weakref.ref(knot)
+
+    gc.disable()
+    try:
+        knot = left_behind()
+        give_back(PROMPT)
+        assert knot() is not None
+        give_back(SPARING)
+        assert knot() is None
+    finally:
+        gc.enable()
 
 
 def heaps_of_threads(pid: int) -> list[int]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -136,12 +138,28 @@ async def test_a_configuration_that_is_refused_leaves_the_former(tmp_path: Path)
 
 async def test_memory_is_given_back_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Thrift] = []
-    often = Thrift(1 << 20, 1 << 20, every_s=0.001)
+    often = Thrift(1 << 20, 1 << 20, every_s=0.001, collects=False)
     monkeypatch.setattr(process, "give_back", given.append)
     async with supervising(often) as supervisor:
         supervisor.say(Start(config(tmp_path)))
         await until(lambda: len(given) > 2)
     assert set(given) == {often}
+
+
+async def test_giving_memory_back_takes_a_hundredth_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    def slowly(_: Thrift) -> None:
+        given.append(time.perf_counter())
+        time.sleep(0.005)
+
+    monkeypatch.setattr(process, "give_back", slowly)
+    async with supervising(Thrift(1 << 20, 1 << 20, every_s=0.001, collects=False)) as supervisor:
+        supervisor.say(Start(config(tmp_path)))
+        await until(lambda: len(given) > 2)
+    assert min(two - one for one, two in pairwise(given)) > 0.4
 
 
 async def test_a_report_names_its_numbers_once(tmp_path: Path) -> None:

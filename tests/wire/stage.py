@@ -19,6 +19,7 @@ import orjson
 
 from tests.proxying import Proxy, configured, proxying
 from tests.wire.client import PATIENCE_S, Answer, Reading, Wire, until, wired
+from tests.wire.garbage import no_garbage
 from tests.wire.leaks import label_values, nothing_left, outcomes
 from tests.wire.scenario import ANY, CANARY, PSEUDONYM, SHORT, Answered, Received, Scenario, Step
 from tests.wire.vendor import Asked, Conversation, End, Script, Vendor, vending
@@ -64,11 +65,15 @@ class Stage:
             config = configured(vendor.url, **self.scenario.config)
             async with proxying(config, clock=self.clock) as proxy:
                 self.proxy, self.vendor = proxy, vendor
-                async with nothing_left(proxy), AsyncExitStack() as self.stack:
-                    for number, step in enumerate(self.scenario.steps, 1):
-                        await self._played(number, step)
-                    await self._check_nothing_more()
+                with no_garbage():
+                    await self._perform()
                 self._check_books()
+
+    async def _perform(self) -> None:
+        async with nothing_left(self.proxy), AsyncExitStack() as self.stack:
+            for number, step in enumerate(self.scenario.steps, 1):
+                await self._played(number, step)
+            await self._check_nothing_more()
 
     async def _played(self, number: int, step: Step) -> None:
         try:
