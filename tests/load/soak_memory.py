@@ -35,7 +35,7 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class Slope:
     """How one process grew over `seconds`, in MiB: the floors of its first and last minute, the slope of the floors,
-    and that of all samples, in MiB an hour, extrapolated; NaN for less than three minutes.
+    and that of all samples, in MiB an hour, extrapolated; NaN for less than three whole minutes.
     """
 
     role: str
@@ -82,10 +82,12 @@ def slopes(samples: Sequence[Sample], begin_s: float, end_s: float) -> list[Slop
 
 
 def _floors(samples: Sequence[Sample]) -> list[Sample]:
-    """The least of each minute."""
+    """The least of each minute; what is left at the end is none."""
     minutes: dict[int, list[Sample]] = {}
     for each in samples:
         minutes.setdefault(int((each.at_s - samples[0].at_s) // _FLOOR_S), []).append(each)
+    if len(minutes) > 1:
+        minutes.popitem()
     return [min(each, key=lambda sample: sample.rss) for each in minutes.values()]
 
 
