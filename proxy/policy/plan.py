@@ -12,7 +12,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+from weakref import WeakSet
 
 from proxy.contract.envelope import fold_short
 from proxy.contract.mode import SWITCH_MEMBERS, Mode
@@ -41,6 +42,7 @@ NULL: Final = b"null"
 
 
 _C = TypeVar("_C", bound=Clause)
+_MadeFrom: TypeAlias = tuple[PolicyDocument, Profile, Enforcement | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,13 +118,30 @@ class Plan:
     tables: Mapping[Route, Mapping[Mode, Table]]
     opaque: Mapping[Route, frozenset[str]]
     """Known members whose values nothing but a body's clauses ever reads, and that are not FLAGS, which are few."""
-    made_from: tuple[PolicyDocument, Profile, Enforcement | None, str | None]
+    made_from: _MadeFrom
     """What to compile again: a plan crosses to another process as this."""
     memory: Mapping[Route, dict[Any, Any]] = field(default_factory=lambda: {route: {} for route in Route})
     """What decide.py remembers of earlier requests."""
 
-    def __reduce__(self) -> tuple[Callable[..., Plan], tuple[object, ...]]:
-        return compile_plan, self.made_from
+    def __reduce__(self) -> tuple[Callable[..., Plan], _MadeFrom]:
+        return _crossed, self.made_from
+
+
+_CROSSED: Final[WeakSet[Plan]] = WeakSet()
+
+
+def _crossed(document: PolicyDocument, profile: Profile, enforcement: Enforcement | None, contract: str | None) -> Plan:
+    """A plan that came from another process: the one in use that was made from the same, or a new one. A reload seldom
+    changes a policy, so it costs neither 7 ms and 1 MiB for each vendor nor what was remembered.
+    """
+    text = document.model_dump_json()  # tells 1 from 1.0, which == does not
+    for plan in _CROSSED:
+        same, *others = plan.made_from
+        if others == [profile, enforcement, contract] and same.model_dump_json() == text:
+            return plan
+    plan = compile_plan(document, profile, enforcement, contract)
+    _CROSSED.add(plan)
+    return plan
 
 
 def compile_plan(

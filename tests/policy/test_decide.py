@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import weakref
 
 import pytest
 
@@ -16,6 +17,7 @@ from proxy.contract.mode import SWITCH_MEMBERS, Mode
 from proxy.contract.profile import NO_TRANSLATION
 from proxy.policy.decide import compile_plan, covers
 from proxy.policy.decision import MAX_ACTIONS_BYTES, concluded
+from proxy.policy.document import PolicyDocument
 from proxy.policy.plan import Plan
 from proxy.policy.verdict import Allow, Enforcement, Finding, Reject, Rewrite, Route
 from tests.policy.shipped import OTHERS, POLICIES, PROFILES, judged, plan
@@ -23,6 +25,12 @@ from tests.policy.shipped import OTHERS, POLICIES, PROFILES, judged, plan
 
 def fresh(policy: str = "kimi-k2.6", firmly: Enforcement | None = None) -> Plan:
     return compile_plan((POLICIES | OTHERS)[policy], PROFILES["openai-compatible"], firmly)
+
+
+def _fixing(value: str) -> PolicyDocument:
+    clause = {"id": "c", "member": "n", "kind": "fixed", "value": value, "source": "made for the test"}
+    said = {"version": 1, "name": "p", "models": ["m"], "mode": {"default": "thinking"}, "clauses": [clause]}
+    return PolicyDocument.model_validate(said)
 
 
 def remembered(compiled: Plan) -> int:
@@ -184,6 +192,43 @@ def test_a_plan_crosses_to_another_process() -> None:
     assert (other.label, other.enforcement, other.counts) == (compiled.label, compiled.enforcement, compiled.counts)
     body = b'{"temperature":0.3}'
     assert judged(body, other) == judged(body, compiled)
+
+
+def test_a_plan_that_crosses_again_is_the_one_in_use() -> None:
+    frame = pickle.dumps(fresh())
+    first = pickle.loads(frame)
+    judged(b'{"temperature":0.3}', first)
+    again = pickle.loads(frame)
+    assert again is first
+    assert remembered(again) == 1
+    gone = weakref.ref(first)
+    del first, again
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("kimi-k2.6", "openai-compatible", "strict", None),
+        ("kimi-k2.6", "openai-compatible", None, "range"),
+        ("kimi-k2.6", "moonshot", None, None),
+        ("kimi-k2.5", "openai-compatible", None, None),
+    ],
+    ids=str,
+)
+def test_a_plan_made_from_anything_else_is_another(changed: tuple[str, str, str | None, str | None]) -> None:
+    policy, profile, firmly, contract = changed
+    first = pickle.loads(pickle.dumps(fresh()))
+    other = compile_plan(POLICIES[policy], PROFILES[profile], Enforcement(firmly) if firmly else None, contract)
+    crossed = pickle.loads(pickle.dumps(other))
+    assert crossed is not first
+    assert (crossed.label, crossed.profile, crossed.counts) == (other.label, other.profile, other.counts)
+
+
+def test_values_that_python_calls_equal_make_other_plans() -> None:
+    crossed = [pickle.loads(pickle.dumps(compile_plan(_fixing(value), PROFILES["moonshot"]))) for value in ("1", "1.0")]
+    assert crossed[0] is not crossed[1]
+    assert crossed[0].hash8 != crossed[1].hash8
 
 
 def finding(member: str, receipt: str, *, fills: bool = False, edits: dict[str, bytes | None] | None = None) -> Finding:
