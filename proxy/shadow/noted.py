@@ -49,7 +49,7 @@ class Noted:
         self._outbox = outbox
         self._timer: asyncio.TimerHandle | None = None
         self._shapes: dict[tuple[object, ...], Shape] = {}
-        self._usual: dict[int, Shape] = {}
+        self._usual: dict[tuple[str, int], Shape] = {}
         self._loose: dict[int, tuple[Decision, tuple[str, ...]]] = {}
         self._quick: dict[tuple[object, ...], Shape] = {}
         self._leaving: list[Shape] = []
@@ -57,8 +57,8 @@ class Noted:
 
     def note(self, vendor: str, plan: Plan, route: Route, envelope: Envelope | None, decision: Decision | str) -> None:
         """See wire/tap.py."""
-        usual = self._usual.get(id(decision))
-        if usual is not None and usual.source[0] == vendor:
+        usual = self._usual.get((vendor, id(decision)))
+        if usual is not None:
             usual.count += 1
             return
         loose = self._loose.get(id(decision))
@@ -133,7 +133,7 @@ class Noted:
                 if loose:
                     self._loose[id(decision)] = (decision, loose)
                 else:
-                    self._usual[id(decision)] = shape
+                    self._usual[vendor, id(decision)] = shape
         shape.count += 1
         return shape
 

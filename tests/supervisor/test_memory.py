@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.child.memory import PROMPT, SPARING, give_back
+from proxy.child.memory import PROMPT, SPARING, Thrift, give_back
 from tests.e2e.serving import chat, serving
 from tests.supervisor.running import until
 
@@ -45,7 +45,8 @@ def test_what_is_let_go_is_given_back() -> None:
     assert int(done.stdout) > 50 * MIB
 
 
-def test_who_has_time_looks_for_garbage() -> None:
+@pytest.mark.parametrize("thrift", [PROMPT, SPARING])
+def test_garbage_is_looked_for(thrift: Thrift) -> None:
     class Knot:
         itself: object
 
@@ -57,9 +58,7 @@ def test_who_has_time_looks_for_garbage() -> None:
     gc.disable()
     try:
         knot = left_behind()
-        give_back(PROMPT)
-        assert knot() is not None
-        give_back(SPARING)
+        give_back(thrift)
         assert knot() is None
     finally:
         gc.enable()

@@ -138,7 +138,7 @@ async def test_a_configuration_that_is_refused_leaves_the_former(tmp_path: Path)
 
 async def test_memory_is_given_back_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Thrift] = []
-    often = Thrift(1 << 20, 1 << 20, every_s=0.001, collects=False)
+    often = Thrift(1 << 20, 1 << 20, every_s=0.001)
     monkeypatch.setattr(process, "give_back", given.append)
     async with supervising(often) as supervisor:
         supervisor.say(Start(config(tmp_path)))
@@ -156,7 +156,7 @@ async def test_giving_memory_back_takes_a_hundredth_of_the_time(
         time.sleep(0.005)
 
     monkeypatch.setattr(process, "give_back", slowly)
-    async with supervising(Thrift(1 << 20, 1 << 20, every_s=0.001, collects=False)) as supervisor:
+    async with supervising(Thrift(1 << 20, 1 << 20, every_s=0.001)) as supervisor:
         supervisor.say(Start(config(tmp_path)))
         await until(lambda: len(given) > 2)
     assert min(two - one for one, two in pairwise(given)) > 0.4
