@@ -12,7 +12,7 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -164,7 +164,7 @@ async def staged(say: Say, more: str = "") -> AsyncIterator[Stage]:
             )
             await asyncio.to_thread(file.write_text, text, encoding="utf-8")
             async with _log(say) as log_fd, _proxy(vendor, degrading, session, file, log_fd, say) as stage:
-                await _ready(stage)
+                await ready(stage)
                 yield stage
 
 
@@ -199,17 +199,19 @@ async def _proxy(
             await asyncio.wait({proxy})
 
 
-async def _ready(stage: Stage) -> None:
-    """Wait until a worker accepts."""
+async def ready(stage: Stage) -> None:
+    """Wait until a worker accepts. Raises what stopped the proxy, Ended, or CannotStart when it takes too long."""
     end = time.monotonic() + _READY_S
     while time.monotonic() < end:
         if stage.proxy.done():
             stage.proxy.result()  # raises what stopped it
             raise Ended
-        async with stage.session.get(f"{stage.admin_url}/readyz") as response:
-            if response.status == 200:
-                return
-        await asyncio.sleep(_POLL_S)
+        # A proxy that gives up closes its admin port a moment before it ends, and only its end says why.
+        with suppress(aiohttp.ClientConnectionError):
+            async with stage.session.get(f"{stage.admin_url}/readyz") as response:
+                if response.status == 200:
+                    return
+        await asyncio.wait({stage.proxy}, timeout=_POLL_S)
     raise sockets.CannotStart(f"no worker accepts after {_READY_S:g} s\nhint: is this machine very busy? try again")
 
 

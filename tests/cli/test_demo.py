@@ -23,7 +23,7 @@ from rich.console import Console
 
 from proxy.cli import demo_show, demo_stage, demo_table, demo_watch
 from proxy.cli.demo_show import Show
-from proxy.cli.demo_stage import Stage
+from proxy.cli.demo_stage import Stage, ready
 from proxy.cli.demo_story import LAWFUL, STEPS, Claim, Door, Seen, Step
 from proxy.cli.demo_watch import Act, Watched
 from proxy.drift.rows import Key
@@ -32,6 +32,7 @@ from proxy.scorer.standing import PastAlarm
 from proxy.signals import SELF_TESTS, SIGNALS
 from proxy.simulator import Options, Simulator, parse_faults
 from proxy.supervisor.launches import launches
+from proxy.supervisor.sockets import CannotStart
 from tests.cli.running import run
 from tests.supervisor.running import Running, running, until
 
@@ -201,6 +202,24 @@ def test_a_proxy_that_does_not_start_is_one_message(monkeypatch: pytest.MonkeyPa
     assert ran.err.startswith("paramwall: the demo cannot start: no worker comes to accept")
     assert "no such thing" in ran.err
     assert "hint: " in ran.err
+
+
+async def test_a_proxy_that_gives_up_while_it_is_asked_says_why_and_not_that_its_admin_port_is_closed() -> None:
+    gave_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def close_then_give_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        admin.close()
+        writer.close()
+        await writer.wait_closed()
+        gave_up.set_exception(CannotStart("no such thing"))
+
+    admin = await asyncio.start_server(close_then_give_up, "127.0.0.1", 0)
+    admin_url = f"http://127.0.0.1:{admin.sockets[0].getsockname()[1]}"
+    async with Simulator(Options()) as vendor, aiohttp.ClientSession() as session:
+        proxy = asyncio.create_task(asyncio.wait_for(gave_up, STEP_S))
+        stage = Stage(vendor, vendor, session, Path(), Path(), "", admin_url, admin_url, proxy)
+        with pytest.raises(CannotStart, match="no such thing"):
+            await ready(stage)
 
 
 def test_ci_and_keep_exclude_each_other() -> None:
