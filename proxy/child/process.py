@@ -197,11 +197,12 @@ class Obedience:
 
 
 async def _give_back_memory(thrift: Thrift) -> None:
-    took_s = 0.0
+    settled_blocks, took_s, collected = sys.getallocatedblocks(), 0.0, time.perf_counter()
     while True:
         await asyncio.sleep(max(thrift.every_s, took_s / _GIVING_SHARE))
         began = time.perf_counter()
-        give_back(thrift)
+        if give_back(thrift, settled_blocks, began - collected):
+            collected = began
         took_s = time.perf_counter() - began
 
 

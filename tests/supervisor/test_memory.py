@@ -34,7 +34,7 @@ held = [bytes(20_000) for _ in range(5000)]
 random.Random(1).shuffle(held)
 del held[50:]
 before = resident()
-memory.give_back()
+memory.give_back(memory.PROMPT, 0, 0.0)
 print(before - resident())
 """
 
@@ -46,7 +46,12 @@ def test_what_is_let_go_is_given_back() -> None:
 
 
 @pytest.mark.parametrize("thrift", [PROMPT, SPARING])
-def test_garbage_is_looked_for(thrift: Thrift) -> None:
+@pytest.mark.parametrize(
+    ("budget_left", "looked"), [pytest.param(1000, True, id="little in use"), pytest.param(-1000, False, id="too much")]
+)
+def test_garbage_is_looked_for_when_there_is_little_to_look_through(
+    thrift: Thrift, budget_left: int, looked: bool
+) -> None:
     class Knot:
         itself: object
 
@@ -58,8 +63,9 @@ def test_garbage_is_looked_for(thrift: Thrift) -> None:
     gc.disable()
     try:
         knot = left_behind()
-        give_back(thrift)
-        assert knot() is None
+        settled = sys.getallocatedblocks() - 60 * thrift.blocks_per_s + budget_left
+        assert give_back(thrift, settled, 60.0) is looked
+        assert (knot() is None) is looked
     finally:
         gc.enable()
 

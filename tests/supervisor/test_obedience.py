@@ -10,8 +10,11 @@ import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import pairwise
+from functools import partial
+from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Final
 
 import pytest
 
@@ -37,6 +40,8 @@ from proxy.metrics.worker import Metrics
 from proxy.supervisor.worker import Worker
 from tests.supervisor.tiny import load
 from tests.wire.client import until
+
+OFTEN: Final = Thrift(1 << 20, 1 << 20, every_s=0.001, blocks_per_s=0)
 
 
 class Told:
@@ -137,13 +142,19 @@ async def test_a_configuration_that_is_refused_leaves_the_former(tmp_path: Path)
 
 
 async def test_memory_is_given_back_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Thrift] = []
-    often = Thrift(1 << 20, 1 << 20, every_s=0.001)
-    monkeypatch.setattr(process, "give_back", given.append)
-    async with supervising(often) as supervisor:
+    given: list[tuple[Thrift, int, float]] = []
+
+    def every_third_collects(*now: *tuple[Thrift, int, float]) -> bool:
+        given.append(now)
+        return len(given) % 3 == 0
+
+    monkeypatch.setattr(process, "give_back", every_third_collects)
+    monkeypatch.setattr(process, "time", SimpleNamespace(perf_counter=partial(next, count(0.0, 2**-20))))
+    async with supervising(OFTEN) as supervisor:
         supervisor.say(Start(config(tmp_path)))
-        await until(lambda: len(given) > 2)
-    assert set(given) == {often}
+        await until(lambda: len(given) > 6)
+    assert {(thrift, settled) for thrift, settled, _ in given} == {(OFTEN, given[0][1])}
+    assert [since_s * 2**20 for _, _, since_s in given[:7]] == [1, 3, 5, 2, 4, 6, 2]
 
 
 async def test_giving_memory_back_takes_a_hundredth_of_the_time(
@@ -151,12 +162,13 @@ async def test_giving_memory_back_takes_a_hundredth_of_the_time(
 ) -> None:
     given: list[float] = []
 
-    def slowly(_: Thrift) -> None:
+    def slowly(*_: object) -> bool:
         given.append(time.perf_counter())
         time.sleep(0.005)
+        return True
 
     monkeypatch.setattr(process, "give_back", slowly)
-    async with supervising(Thrift(1 << 20, 1 << 20, every_s=0.001)) as supervisor:
+    async with supervising(OFTEN) as supervisor:
         supervisor.say(Start(config(tmp_path)))
         await until(lambda: len(given) > 2)
     assert min(two - one for one, two in pairwise(given)) > 0.4
