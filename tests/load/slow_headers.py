@@ -46,7 +46,7 @@ def rows(found: Found, late: int, connections: int, timeout_s: float) -> list[Ro
     last = took[-1] if took else 0.0
     bar = timeout_s + TOLERANCE_S
     held = max(turn.peak for turn in found.attacked) - found.idle
-    grown = found.attacked[-1].after - found.attacked[0].after
+    grown = found.attacked[-1].peak - found.attacked[0].peak
     return [
         Row("open at once", str(min(attack["most_open"] for attack in attacks)), f"{connections}"),
         Row("told 408 and closed", f"{told} of {wanted}", "all", told == wanted),
@@ -55,8 +55,11 @@ def rows(found: Found, late: int, connections: int, timeout_s: float) -> list[Ro
         Row("closed after, median", f"{took[len(took) // 2] if took else 0:.2f} s"),
         Row("closed after, the last", f"{last:.2f} s", f"<= {bar:g} s", timeout_s - 0.5 <= last <= bar),
         Row("memory for each", f"{held / connections / 1024:.1f} KiB"),
+        # Free memory between pages in use serves the next attack; it grows with each of the first five attacks and then
+        # stays. A leak shows in the most that is in use: 1 KiB for each connection is 20 MiB in the third attack.
         Row("memory kept after the first attack", f"{(found.attacked[0].after - found.idle) / 2**20:.1f} MiB"),
-        Row("and grown by the last", f"{grown / 2**20:+.1f} MiB", "<= 10 MiB", grown <= 10 * 2**20),
+        Row("and after the last", f"{(found.attacked[-1].after - found.idle) / 2**20:.1f} MiB"),
+        Row("most memory, grown by the last", f"{grown / 2**20:+.1f} MiB", "<= 10 MiB", grown <= 10 * 2**20),
         *found.rows(),
     ]
 
