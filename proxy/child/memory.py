@@ -65,7 +65,8 @@ def forbid_core_files() -> None:
 def give_back(thrift: Thrift, settled_blocks: int, since_s: float) -> bool:
     """Give free pages back to the system, by glibc's malloc_trim(3); to be called every `thrift.every_s`. Returns
     whether garbage was collected; `since_s` is how long ago it last was, and `settled_blocks` are those of
-    sys.getallocatedblocks() that were in use when the process began, whose objects are not looked through.
+    sys.getallocatedblocks() that were in use when the process had begun; their objects are frozen, so nobody looks
+    through them.
 
     After a burst most pages are free, but between others that are not: of 250 MiB that were let go none went back by
     itself. Takes a millisecond, and one more for each 15 MiB that go back.

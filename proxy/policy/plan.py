@@ -134,10 +134,10 @@ def _crossed(document: PolicyDocument, profile: Profile, enforcement: Enforcemen
     """A plan that came from another process: the one in use that was made from the same, or a new one. A reload seldom
     changes a policy, so it costs neither 7 ms and 1 MiB for each vendor nor what was remembered.
     """
-    text = document.model_dump_json()  # tells 1 from 1.0, which == does not
+    text = document.model_dump_json()  # tells 1 from 1.0, which == does not; and == tells 0.5 from "0.5"
     for plan in _CROSSED:
         same, *others = plan.made_from
-        if others == [profile, enforcement, contract] and same.model_dump_json() == text:
+        if others == [profile, enforcement, contract] and same == document and same.model_dump_json() == text:
             return plan
     plan = compile_plan(document, profile, enforcement, contract)
     _CROSSED.add(plan)

@@ -53,6 +53,7 @@ from tests.load.soak_world import COUNTED, World, world
 MOST_MIB_H: Final = 1.0
 LONG_ENOUGH_S: Final = 480.0
 """A shorter stretch has a slope of noise; it is shown and not judged."""
+ROLES: Final = frozenset({"supervisor", "worker", "scorer"})
 _SAMPLE_S: Final = 3.0
 _UNSENT: Final = ("unreachable", "timeout", "cancelled", "rate_limited")
 
@@ -66,16 +67,22 @@ class Result:
     unexplained: Counter[str] = field(default_factory=Counter)
     weighed: set[str] = field(default_factory=set)
     slopes: list[Slope] = field(default_factory=list)
+    to_judge: frozenset[str] = frozenset()
     happened: Counter[str] = field(default_factory=Counter)
     lines: int = 0
 
     @property
     def steep(self) -> list[Slope]:
-        return [each for each in self.slopes if each.seconds >= LONG_ENOUGH_S and each.floor_mib_h > MOST_MIB_H]
+        return [each for each in self.slopes if each.seconds >= LONG_ENOUGH_S and not each.floor_mib_h <= MOST_MIB_H]
+
+    @property
+    def unjudged(self) -> frozenset[str]:
+        """Roles whose memory was to be judged, and no process of them lived long enough."""
+        return self.to_judge - {each.role for each in self.slopes if each.seconds >= LONG_ENOUGH_S}
 
     @property
     def holds(self) -> bool:
-        return not (self.differences or self.unexplained or self.steep)
+        return not (self.differences or self.unexplained or self.steep or self.unjudged)
 
 
 async def soak(folder: Path, seconds: float, clients: int, seed: int, say: Callable[[str], None]) -> Result:
@@ -93,6 +100,7 @@ async def soak(folder: Path, seconds: float, clients: int, seed: int, say: Calla
             result.acts.append(await books.act("second act", _steady(here, seconds * 2 / 3)))
             acting_s = books.rested_from - began
             result.slopes = slopes(here.samples, began + acting_s / 3, books.rested_from)
+            result.to_judge = ROLES if acting_s * 2 / 3 >= LONG_ENOUGH_S / 0.8 else frozenset()
             result.weighed = {each.role for each in here.samples}
         finally:
             for task in (*asking, watching):
@@ -244,6 +252,7 @@ def table(result: Result) -> list[str]:
         rows.append(
             f"    {each.first_mib:.1f} to {each.last_mib:.1f} MiB in {each.seconds:.0f} s, {each.samples} samples"
         )
+    rows += [_row(f"memory, {role}", "no process lived long enough", met=False) for role in sorted(result.unjudged)]
     return rows
 
 

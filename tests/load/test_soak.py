@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from tests.load.soak import Result, soak, table
+from tests.load.soak import ROLES, Result, soak, table
 from tests.load.soak_books import Act, Kill, differences
 from tests.load.soak_clients import Sent
 from tests.load.soak_lines import parsed, unexplained
@@ -155,3 +155,11 @@ def test_a_steep_slope_fails_a_long_soak_only() -> None:
     short = slopes([Sample(1.0 * step, "scorer", 1, 50 * step) for step in range(20)], 0.0, 19.0)
     assert Result(slopes=short).holds
     assert "too short to judge" in "\n".join(table(Result(slopes=short)))
+    assert not Result(slopes=short, to_judge=frozenset({"scorer"})).holds
+    assert "no process lived long enough" in "\n".join(table(Result(to_judge=ROLES)))
+
+
+def test_a_slope_that_cannot_be_told_is_no_flat_one() -> None:
+    unknown = slopes([Sample(300.0 * step, "scorer", 1, 1024) for step in range(3)], 0.0, 600.0)
+    assert math.isnan(unknown[0].floor_mib_h)
+    assert not Result(slopes=unknown).holds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -33,9 +34,13 @@ def plan(
     enforcement: str | None = None,
     contract: str | None = None,
 ) -> Plan:
-    """A shipped policy, or one made for tests, compiled for a shipped profile."""
+    """A shipped policy, or one made for tests, compiled for a shipped profile; it has crossed to another process, as
+    those of workers have.
+    """
     firmly = None if enforcement is None else Enforcement(enforcement)
-    return compile_plan((POLICIES | OTHERS)[policy], PROFILES[profile], firmly, contract)
+    compiled = compile_plan((POLICIES | OTHERS)[policy], PROFILES[profile], firmly, contract)
+    crossed: Plan = pickle.loads(pickle.dumps(compiled))
+    return crossed
 
 
 def judged(body: bytes, plan: Plan, route: Route = Route.CHAT) -> Decision:

@@ -17,7 +17,7 @@ from proxy.contract.mode import SWITCH_MEMBERS, Mode
 from proxy.contract.profile import NO_TRANSLATION
 from proxy.policy.decide import compile_plan, covers
 from proxy.policy.decision import MAX_ACTIONS_BYTES, concluded
-from proxy.policy.document import PolicyDocument
+from proxy.policy.document import PolicyDocument, parse_policy
 from proxy.policy.plan import Plan
 from proxy.policy.verdict import Allow, Enforcement, Finding, Reject, Rewrite, Route
 from tests.policy.shipped import OTHERS, POLICIES, PROFILES, judged, plan
@@ -31,6 +31,12 @@ def _fixing(value: str) -> PolicyDocument:
     clause = {"id": "c", "member": "n", "kind": "fixed", "value": value, "source": "made for the test"}
     said = {"version": 1, "name": "p", "models": ["m"], "mode": {"default": "thinking"}, "clauses": [clause]}
     return PolicyDocument.model_validate(said)
+
+
+def _listing(kind: str, value: str) -> PolicyDocument:
+    values = {"one-of": "values", "forbidden": "neutral"}[kind]
+    clause = f"{{id: c, member: top_p, kind: {kind}, {values}: [{value}], source: made for the test}}"
+    return parse_policy(f"{{version: 1, name: p, models: [m], mode: {{default: thinking}}, clauses: [{clause}]}}", "p")
 
 
 def remembered(compiled: Plan) -> int:
@@ -186,7 +192,7 @@ def test_another_model(firmly: Enforcement) -> None:
 
 
 def test_a_plan_crosses_to_another_process() -> None:
-    compiled = plan("kimi-k2.6", "openai-compatible", "strict")
+    compiled = compile_plan(POLICIES["kimi-k2.6"], PROFILES["openai-compatible"], Enforcement.STRICT)
     other = pickle.loads(pickle.dumps(compiled))
     assert other is not compiled
     assert (other.label, other.enforcement, other.counts) == (compiled.label, compiled.enforcement, compiled.counts)
@@ -195,7 +201,7 @@ def test_a_plan_crosses_to_another_process() -> None:
 
 
 def test_a_plan_that_crosses_again_is_the_one_in_use() -> None:
-    frame = pickle.dumps(fresh())
+    frame = pickle.dumps(compile_plan(_fixing("0.123"), PROFILES["openai-compatible"]))  # which nobody else holds
     first = pickle.loads(frame)
     judged(b'{"temperature":0.3}', first)
     again = pickle.loads(frame)
@@ -229,6 +235,20 @@ def test_values_that_python_calls_equal_make_other_plans() -> None:
     crossed = [pickle.loads(pickle.dumps(compile_plan(_fixing(value), PROFILES["moonshot"]))) for value in ("1", "1.0")]
     assert crossed[0] is not crossed[1]
     assert crossed[0].hash8 != crossed[1].hash8
+
+
+@pytest.mark.parametrize("kind", ["one-of", "forbidden"])
+def test_a_number_and_the_text_of_it_make_other_plans(kind: str) -> None:
+    made = [compile_plan(_listing(kind, value), PROFILES["moonshot"]) for value in ("0.5", '"0.5"')]
+    number, text = (pickle.loads(pickle.dumps(each)) for each in made)
+    assert number is not text
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES | OTHERS))
+def test_a_plan_that_crosses_counts_as_it_did(policy: str) -> None:
+    compiled = fresh(policy)
+    crossed = pickle.loads(pickle.dumps(compiled))
+    assert (crossed.counts, crossed.clause_ids, crossed.hash8) == (compiled.counts, compiled.clause_ids, compiled.hash8)
 
 
 def finding(member: str, receipt: str, *, fills: bool = False, edits: dict[str, bytes | None] | None = None) -> Finding:

@@ -16,6 +16,7 @@ refused. strict: refused, `invalid logprobs: only false is allowed for this mode
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, Literal
 
 from proxy.contract.envelope import strict
@@ -24,7 +25,14 @@ from proxy.policy.clauses.fixed import off_contract
 from proxy.policy.clauses.values import encoded, identity, named, official_value, spellings
 from proxy.policy.verdict import Finding
 
-_NOTHING: Final = "<nothing>"
+
+class _Mark(Enum):
+    """Asked for by identity, so it must be one of a kind in every process that a policy crosses to."""
+
+    NOTHING = "<nothing>"
+
+
+_NOTHING: Final = _Mark.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
