@@ -62,11 +62,17 @@ def forbid_core_files() -> None:
         Path("/proc/self/coredump_filter").write_text("0")
 
 
+def freeze() -> int:
+    """Have no collection look through what is in use when the configuration has been read; the blocks of it, as
+    sys.getallocatedblocks() counts them. Plans of 30 vendors would take 23 ms of each collection.
+    """
+    gc.freeze()
+    return sys.getallocatedblocks()
+
+
 def give_back(thrift: Thrift, settled_blocks: int, since_s: float) -> bool:
     """Give free pages back to the system, by glibc's malloc_trim(3); to be called every `thrift.every_s`. Returns
-    whether garbage was collected; `since_s` is how long ago it last was, and `settled_blocks` are those of
-    sys.getallocatedblocks() that were in use when the process had begun; their objects are frozen, so nobody looks
-    through them.
+    whether garbage was collected; `since_s` is how long ago it last was, and `settled_blocks` are what `freeze` told.
 
     After a burst most pages are free, but between others that are not: of 250 MiB that were let go none went back by
     itself. Takes a millisecond, and one more for each 15 MiB that go back.

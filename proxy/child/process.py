@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import faulthandler
-import gc
 import signal
 import socket
 import sys
@@ -37,7 +36,7 @@ from proxy.child.channel import (
     encode_word,
 )
 from proxy.child.lines import Lines
-from proxy.child.memory import PROMPT, Thrift, give_back, settle
+from proxy.child.memory import PROMPT, Thrift, freeze, give_back, settle
 from proxy.child.snapshot import Layout, snapshot
 from proxy.config.values import Config
 from proxy.metrics.cells import Buckets, Cell, Registry
@@ -198,8 +197,7 @@ class Obedience:
 
 
 async def _give_back_memory(thrift: Thrift) -> None:
-    gc.freeze()  # what the configuration is made of: 23 ms of each collection where there are 30 vendors
-    settled_blocks, took_s, collected = sys.getallocatedblocks(), 0.0, time.perf_counter()
+    settled_blocks, took_s, collected = freeze(), 0.0, time.perf_counter()
     while True:
         await asyncio.sleep(max(thrift.every_s, took_s / _GIVING_SHARE))
         began = time.perf_counter()

@@ -47,7 +47,7 @@ from typing import Final
 from tests.load.soak_books import Act, differences
 from tests.load.soak_clients import Load
 from tests.load.soak_lines import parsed, unexplained
-from tests.load.soak_memory import Slope, slopes
+from tests.load.soak_memory import LIVED, Slope, slopes
 from tests.load.soak_world import COUNTED, World, world
 
 MOST_MIB_H: Final = 1.0
@@ -100,7 +100,7 @@ async def soak(folder: Path, seconds: float, clients: int, seed: int, say: Calla
             result.acts.append(await books.act("second act", _steady(here, seconds * 2 / 3)))
             acting_s = books.rested_from - began
             result.slopes = slopes(here.samples, began + acting_s / 3, books.rested_from)
-            result.to_judge = ROLES if acting_s * 2 / 3 >= LONG_ENOUGH_S / 0.8 else frozenset()
+            result.to_judge = ROLES if acting_s * 2 / 3 >= LONG_ENOUGH_S / LIVED else frozenset()
             result.weighed = {each.role for each in here.samples}
         finally:
             for task in (*asking, watching):

@@ -19,6 +19,8 @@ from typing import Final
 
 _KIB_PER_MIB: Final = 1024
 _S_PER_H: Final = 3600
+LIVED: Final = 0.8
+"""Of a stretch, for which a process must have samples to be judged by it."""
 _FLOOR_S: Final = 60.0
 
 
@@ -63,7 +65,7 @@ def slopes(samples: Sequence[Sample], begin_s: float, end_s: float) -> list[Slop
     found = []
     for pid in dict.fromkeys(each.pid for each in samples):
         mine = [each for each in samples if each.pid == pid and begin_s <= each.at_s <= end_s]
-        if len(mine) < 3 or mine[-1].at_s - mine[0].at_s < (end_s - begin_s) * 0.8:
+        if len(mine) < 3 or mine[-1].at_s - mine[0].at_s < (end_s - begin_s) * LIVED:
             continue
         floors = _floors(mine)
         found.append(

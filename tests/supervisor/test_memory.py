@@ -70,6 +70,21 @@ def test_garbage_is_looked_for_when_there_is_little_to_look_through(
         gc.enable()
 
 
+FROZEN = """
+import gc
+from proxy.child.memory import freeze
+
+held = [[number] for number in range(50_000)]
+told = freeze()
+print(told > 50_000, len(gc.get_objects()) < 1000)
+"""
+
+
+def test_what_a_process_began_with_is_not_looked_through() -> None:
+    done = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"
+
+
 def heaps_of_threads(pid: int) -> list[int]:
     """Where they begin."""
     found = [(int(one, 16), int(two, 16)) for one, two in MAPPING.findall(Path(f"/proc/{pid}/maps").read_text())]
