@@ -22,6 +22,7 @@ Loc: TypeAlias = tuple[str | int, ...]
 _NULL: Final = re.compile(r"null|~|")
 _BOOLEAN: Final = re.compile(r"true|false")
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_HALF: Final = re.compile(r"[\ud800-\udfff]")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
 
 
@@ -94,6 +95,9 @@ def _unsupported(text: str, source: str) -> Iterable[Problem]:
             yield Problem(source, line, "an alias (`*name`) is not read here", "write the value out")
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             yield Problem(source, line, "a YAML tag (`!name`) is not read here", "write the plain value")
+        if isinstance(event, yaml.ScalarEvent) and (half := _HALF.search(event.value)):
+            message = f"`\\u{ord(half[0]):04X}` is half of a character"
+            yield Problem(source, line, message, "write the character itself, or `\\U` and its eight digits")
 
 
 def _not_yaml(error: yaml.YAMLError, source: str) -> Problem:

@@ -102,6 +102,8 @@ async def soak(folder: Path, seconds: float, clients: int, seed: int, say: Calla
             result.slopes = slopes(here.samples, began + acting_s / 3, books.rested_from)
             result.to_judge = ROLES if acting_s * 2 / 3 >= LONG_ENOUGH_S / LIVED else frozenset()
             result.weighed = {each.role for each in here.samples}
+            for task in (*asking, watching):
+                await _ended(task)
         finally:
             for task in (*asking, watching):
                 task.cancel()

@@ -175,15 +175,15 @@ async def running(
                 await supervisor.hears(r"\bready\b", START_S)
             yield supervisor
         finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                process.send_signal(signal.SIGTERM)
-                try:
+            try:
+                if process.returncode is None:
+                    process.send_signal(signal.SIGTERM)
+                    process.send_signal(signal.SIGTERM)
                     await supervisor.ends()
-                finally:
-                    for pid in supervisor.strays():
-                        os.kill(pid, signal.SIGKILL)
-            await until(lambda: not supervisor.strays(), "no process is left")
+                await until(lambda: not supervisor.strays(), "no process is left")
+            finally:
+                for pid in supervisor.strays():
+                    os.kill(pid, signal.SIGKILL)
 
 
 @asynccontextmanager

@@ -8,8 +8,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+import proxy
+
+_PROXY: Final = f"{Path(proxy.__file__).parent}/"
 
 
 @contextmanager
@@ -33,5 +38,5 @@ def no_garbage() -> Iterator[None]:
 def _of_the_proxy(found: Any) -> str:  # noqa: ANN401  (whatever there is)
     """What this is; "" for what is not the proxy's, nor aiohttp's, which no test here uses."""
     if isinstance(found, FrameType):
-        return found.f_code.co_qualname if "/proxy/" in found.f_code.co_filename else ""
+        return found.f_code.co_qualname if found.f_code.co_filename.startswith(_PROXY) else ""
     return type(found).__qualname__ if type(found).__module__.startswith(("proxy.", "aiohttp.")) else ""
