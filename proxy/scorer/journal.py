@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from proxy.config.values import Config, Evidence, Retention
 from proxy.drift.rows import Row
@@ -33,6 +33,8 @@ _PRUNE_EVERY_S: Final = 600.0
 _BUSY_S: Final = 0.5
 _BUSY_TRIES: Final = 40
 """A scorer that was killed lets go of the log at once, one that drains within seconds."""
+_Wanted: TypeAlias = tuple[Evidence, list[str]]
+"""How bodies are kept, and the keys that are struck out of them."""
 
 
 class Journal:
@@ -55,8 +57,10 @@ class Journal:
         self._taken: list[int] = []
         self.writing_bodies = asyncio.Lock()
         self._prune_s = 0.0
-        self._evidence: Evidence | None = None
-        self._keys: Sequence[str] = ()
+        self._wanted: _Wanted | None = None
+        self._bodies_as: _Wanted | None = None
+        self._unwritten: deque[Kept] = deque()
+        self._told = ""
 
     async def open(self) -> Book:
         """Open the log and take back what was folded. Raises StoreError."""
@@ -73,7 +77,7 @@ class Journal:
 
     def use(self, config: Config) -> None:
         """Keep bodies as configured, without the keys held, from the next commit on."""
-        self._evidence, self._keys = config.evidence, keys_held(config)
+        self._wanted = config.evidence, keys_held(config)
 
     @property
     def full(self) -> bool:
@@ -141,32 +145,42 @@ class Journal:
 
     async def keep_bodies(self, take: Callable[[], deque[Kept]]) -> None:
         """Write the bodies that wait and prune those that are too old, however long that takes: the log does not wait
-        for it. Not to be cut off while `writing_bodies` is held.
+        for it. When that fails the file is opened anew for the next attempt; only the body that failed is lost. Not to
+        be cut off while `writing_bodies` is held.
         """
-        if self._evidence is None and self._bodies is None:
+        if self._wanted is None or self.folder is None:
             return
         try:
             async with self.writing_bodies:
-                await asyncio.to_thread(self._write_bodies, take(), self._aged_to_s())
+                self._unwritten = self._unwritten or take()
+                await asyncio.to_thread(self._write_bodies, self.folder, self._wanted, self._aged_to_s())
         except StoreError as error:
-            self._say(str(error))
+            self._bodies_as = None
+            if str(error) != self._told:
+                self._say(str(error))
+            self._told = str(error)
+        else:
+            self._told = ""
 
-    def _write_bodies(self, waiting: deque[Kept], now_s: float) -> None:
-        evidence, self._evidence = self._evidence, None
-        if evidence is not None and self.folder is not None:
-            if self._bodies is not None:
-                self._bodies.close()
-            limits = Limits(max_bytes=evidence.size_bytes, max_age_s=evidence.age_s)
-            self._bodies = Bodies.open(
-                self.folder, Keep(evidence.bodies), limits, Redactor(evidence.redact, self._keys)
-            )
+    def _write_bodies(self, folder: Path, wanted: _Wanted, now_s: float) -> None:
+        if wanted != self._bodies_as:
+            self._open_bodies(folder, wanted)
         bodies = self._bodies
         if bodies is not None:
-            while waiting:  # whose texts are let go one by one
-                bodies.keep(waiting.popleft())
+            while self._unwritten:  # whose texts are let go one by one
+                bodies.keep(self._unwritten.popleft())
             if now_s >= self._prune_s:
                 bodies.retain(now_s)
                 self._prune_s = now_s + _PRUNE_EVERY_S
+
+    def _open_bodies(self, folder: Path, wanted: _Wanted) -> None:
+        former, self._bodies = self._bodies, None
+        if former is not None:
+            former.close()
+        evidence, keys = wanted
+        limits = Limits(max_bytes=evidence.size_bytes, max_age_s=evidence.age_s)
+        self._bodies = Bodies.open(folder, Keep(evidence.bodies), limits, Redactor(evidence.redact, keys))
+        self._bodies_as = wanted
 
 
 def keys_held(config: Config) -> list[str]:

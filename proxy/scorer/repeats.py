@@ -2,7 +2,7 @@
 
 Not here: what is done about them. Invariants: a repeated request tosses the same coin again only after a day, so an
 application that asks the same all day long does not decide the verdict by itself, unless nearly MOST others came since;
-all memory is taken at the start, since small objects that live for a day would pin the pages that bursts leave behind.
+all memory is taken at the start and used again, since what lives for a day pins the pages that bursts leave behind.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ _GENERATIONS: Final = 5
 _GENERATION_S: Final = DAY_S / (_GENERATIONS - 1)
 _SLOTS: Final = 1 << 16
 _FREE: Final = 0
+_FREE_PAGE: Final = array("Q", (_FREE,)) * 512
 
 
 class Repeats:
     """Hashes of the last day's requests."""
 
     def __init__(self) -> None:
-        self._known = deque((_Hashes() for _ in range(_GENERATIONS)), _GENERATIONS)
+        self._known = deque(_Hashes() for _ in range(_GENERATIONS))
         self._due_s = 0.0
 
     def seen(self, vendor: str, body: bytes, now_s: float) -> bool:
@@ -34,7 +35,9 @@ class Repeats:
         over = max(0, int((now_s - self._due_s) // _GENERATION_S) + 1)
         self._due_s += over * _GENERATION_S
         full = self._known[-1].count >= MOST // _GENERATIONS
-        self._known.extend(_Hashes() for _ in range(min(over or full, _GENERATIONS)))
+        for _ in range(min(over or full, _GENERATIONS)):
+            self._known[0].clear()
+            self._known.rotate(-1)
         digest = hashlib.blake2b(body, digest_size=8, key=vendor.encode()[:64]).digest()
         key = int.from_bytes(digest) or 1
         return any(hashes.holds(key) for hashes in self._known) or not self._known[-1].add(key)
@@ -45,7 +48,13 @@ class _Hashes:
 
     def __init__(self) -> None:
         self.count = 0
-        self._slots = array("Q", bytes(8 * _SLOTS))
+        self._slots = array("Q", (_FREE,)) * _SLOTS
+
+    def clear(self) -> None:
+        """Forget all, a page at a time: a block as large as the table would be another 512 KiB for a moment."""
+        for slot in range(0, _SLOTS, len(_FREE_PAGE)):
+            self._slots[slot : slot + len(_FREE_PAGE)] = _FREE_PAGE
+        self.count = 0
 
     def holds(self, key: int) -> bool:
         return self._slots[self._slot(key)] != _FREE
