@@ -17,7 +17,7 @@ from typing import Final, Self, TypeAlias
 import yaml
 
 from proxy.policy.document import DocumentError, Problem
-from proxy.policy.yaml_text import read_sheet
+from proxy.policy.yaml_text import HALF_CHARACTER, read_sheet
 
 Key: TypeAlias = tuple[str | int, ...]
 """Where a value stands in the tree: names of members and positions in lists."""
@@ -126,12 +126,12 @@ class _Reader:
         def value(match: re.Match[str]) -> str:
             name, default = match.groups()
             found = self.environ.get(name) or default
-            if found is not None:
+            state, hint = "is empty" if name in self.environ else "is not set", f"set it, or write ${{{name}:-default}}"
+            if found is not None and not HALF_CHARACTER.search(found):
                 return str(found)
-            state = "is empty" if name in self.environ else "is not set"
-            self.problems.append(
-                place.problem(f"the environment variable {name} {state}", f"set it, or write ${{{name}:-default}}")
-            )
+            if found is not None:
+                state, hint = "is not text in UTF-8", "set it to such a text"
+            self.problems.append(place.problem(f"the environment variable {name} {state}", hint))
             return _UNREADABLE
 
         if "${" in _VARIABLE.sub("", raw):

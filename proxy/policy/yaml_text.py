@@ -22,7 +22,7 @@ Loc: TypeAlias = tuple[str | int, ...]
 _NULL: Final = re.compile(r"null|~|")
 _BOOLEAN: Final = re.compile(r"true|false")
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_HALF: Final = re.compile(r"[\ud800-\udfff]")
+HALF_CHARACTER: Final = re.compile(r"[\ud800-\udfff]")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
 
 
@@ -89,13 +89,22 @@ def closest(word: object, valid: Iterable[str]) -> str:
 
 
 def _unsupported(text: str, source: str) -> Iterable[Problem]:
-    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+    loader = yaml.BaseLoader(text)
+    while True:
+        try:
+            event = loader.get_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs
+        except (ValueError, OverflowError):  # of chr(), which PyYAML gives whatever number is written
+            message = "`\\U` and eight digits that are no character's"
+            yield Problem(source, loader.line + 1, message, "the last character is `\\U0010FFFF`")
+            return
+        if event is None:
+            return
         line = _line(event)
         if isinstance(event, yaml.AliasEvent):
             yield Problem(source, line, "an alias (`*name`) is not read here", "write the value out")
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             yield Problem(source, line, "a YAML tag (`!name`) is not read here", "write the plain value")
-        if isinstance(event, yaml.ScalarEvent) and (half := _HALF.search(event.value)):
+        if isinstance(event, yaml.ScalarEvent) and (half := HALF_CHARACTER.search(event.value)):
             message = f"`\\u{ord(half[0]):04X}` is half of a character"
             yield Problem(source, line, message, "write the character itself, or `\\U` and its eight digits")
 

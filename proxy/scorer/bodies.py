@@ -90,6 +90,7 @@ class Bodies(Opened):
         self._keep = keep
         self._limits = limits
         self._redactor = redactor
+        self._identity = database.identity(Path(name))
 
     @classmethod
     def open(cls, folder: Path, keep: Keep, limits: Limits, redactor: Redactor) -> Self:
@@ -109,6 +110,10 @@ class Bodies(Opened):
         """For a command; what takes longer than `within_s` fails. Raises StoreMissing when no body was ever kept."""
         path = folder / FILE
         return cls(database.open_reading(path, SCHEMA, within_s), str(path), Keep.OFF, Limits(), Redactor())
+
+    def in_place(self) -> bool:
+        """Whether the file at its path is still the one that was opened: SQLite does not notice a file moved away."""
+        return self._connection is None or database.identity(Path(self._name)) == self._identity
 
     def close(self) -> None:
         """Let go of the file."""

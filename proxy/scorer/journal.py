@@ -2,7 +2,8 @@
 
 Not here: what the rows say. Invariants: a row that could not be written waits for the next attempt, in its place; when
 too many wait, no more are made, so the log has a gap at its end but never inside what it holds. Nothing is pruned for
-its age because the wall clock was set forward: it must have aged by the monotonic clock as well.
+its age because the wall clock was set forward: it must have aged by the monotonic clock as well. A body that could not
+be written waits likewise, the oldest giving way; a key that was replaced lately is struck out of it as the present are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from proxy.drift.rows import Row
 from proxy.endpoint.striking import SHORTEST
 from proxy.scorer.bodies import Bodies, Keep, Kept, Limits
 from proxy.scorer.book import Book
+from proxy.scorer.keeping import Keeping
 from proxy.scorer.redaction import Redactor
 from proxy.store import Acknowledgement, Store, StoreBusy, StoreError
 from proxy.store.database import ODD_VALUES
@@ -33,12 +35,14 @@ _PRUNE_EVERY_S: Final = 600.0
 _BUSY_S: Final = 0.5
 _BUSY_TRIES: Final = 40
 """A scorer that was killed lets go of the log at once, one that drains within seconds."""
-_Wanted: TypeAlias = tuple[Evidence, list[str]]
+_FORMER_KEYS: Final = 32
+"""Each costs a search through every text that is kept."""
+_Wanted: TypeAlias = tuple[Evidence, tuple[str, ...]]
 """How bodies are kept, and the keys that are struck out of them."""
 
 
 class Journal:
-    """The log under `folder`; None: in memory. Give it rows that are folded already."""
+    """The log under `folder`; None: in memory. Give it rows that are folded already, and `keeping` what may be kept."""
 
     def __init__(
         self,
@@ -59,8 +63,8 @@ class Journal:
         self._prune_s = 0.0
         self._wanted: _Wanted | None = None
         self._bodies_as: _Wanted | None = None
-        self._unwritten: deque[Kept] = deque()
         self._told = ""
+        self.keeping = Keeping()
 
     async def open(self) -> Book:
         """Open the log and take back what was folded. Raises StoreError."""
@@ -76,8 +80,11 @@ class Journal:
         return await asyncio.to_thread(restored, self._store)
 
     def use(self, config: Config) -> None:
-        """Keep bodies as configured, without the keys held, from the next commit on."""
-        self._wanted = config.evidence, keys_held(config)
+        """Keep bodies as configured, without the keys held or those held before, from the next write on."""
+        held, before = keys_held(config), () if self._wanted is None else self._wanted[1]
+        former = [key for key in before if key not in held]
+        self._wanted = config.evidence, (*former[-_FORMER_KEYS:], *held)
+        self.keeping.wanted = Keep(config.evidence.bodies)
 
     @property
     def full(self) -> bool:
@@ -138,49 +145,58 @@ class Journal:
 
     def close(self) -> None:
         """Let go."""
+        if self.keeping:
+            self._say(f"{len(self.keeping)} exchanges that were to be kept as evidence were not written")
         if self._bodies is not None:
             self._bodies.close()
         if self._store is not None:
             self._store.close()
 
-    async def keep_bodies(self, take: Callable[[], deque[Kept]]) -> None:
+    async def keep_bodies(self) -> None:
         """Write the bodies that wait and prune those that are too old, however long that takes: the log does not wait
-        for it. When that fails the file is opened anew for the next attempt; only the body that failed is lost. Not to
-        be cut off while `writing_bodies` is held.
+        for it. When that fails the file is opened anew for the next attempt, and what is not written waits. Not to be
+        cut off while `writing_bodies` is held.
         """
         if self._wanted is None or self.folder is None:
             return
-        try:
-            async with self.writing_bodies:
-                self._unwritten = self._unwritten or take()
-                await asyncio.to_thread(self._write_bodies, self.folder, self._wanted, self._aged_to_s())
-        except StoreError as error:
-            self._bodies_as = None
-            if str(error) != self._told:
-                self._say(str(error))
-            self._told = str(error)
-        else:
-            self._told = ""
+        async with self.writing_bodies:
+            waiting = self.keeping.take()
+            try:
+                await asyncio.to_thread(self._write_bodies, self.folder, self._wanted, waiting, self._aged_to_s())
+                self._told = ""
+            except Exception as error:
+                self.keeping.put_back(waiting)
+                self._bodies_as = None
+                if not isinstance(error, StoreError):
+                    raise
+                if str(error) != self._told:
+                    self._say(str(error))
+                self._told = str(error)
 
-    def _write_bodies(self, folder: Path, wanted: _Wanted, now_s: float) -> None:
-        if wanted != self._bodies_as:
-            self._open_bodies(folder, wanted)
+    def _write_bodies(self, folder: Path, wanted: _Wanted, waiting: deque[Kept], now_s: float) -> None:
         bodies = self._bodies
-        if bodies is not None:
-            while self._unwritten:  # whose texts are let go one by one
-                bodies.keep(self._unwritten.popleft())
-            if now_s >= self._prune_s:
-                bodies.retain(now_s)
-                self._prune_s = now_s + _PRUNE_EVERY_S
+        if bodies is None or wanted != self._bodies_as or not bodies.in_place():
+            bodies = self._open_bodies(folder, wanted)
+        while waiting:  # whose texts are let go one by one
+            first = waiting.popleft()
+            try:
+                bodies.keep(first)
+            except StoreError:
+                waiting.appendleft(first)
+                raise
+        if now_s >= self._prune_s:
+            bodies.retain(now_s)
+            self._prune_s = now_s + _PRUNE_EVERY_S
 
-    def _open_bodies(self, folder: Path, wanted: _Wanted) -> None:
+    def _open_bodies(self, folder: Path, wanted: _Wanted) -> Bodies:
         former, self._bodies = self._bodies, None
         if former is not None:
             former.close()
         evidence, keys = wanted
         limits = Limits(max_bytes=evidence.size_bytes, max_age_s=evidence.age_s)
-        self._bodies = Bodies.open(folder, Keep(evidence.bodies), limits, Redactor(evidence.redact, keys))
+        opened = self._bodies = Bodies.open(folder, Keep(evidence.bodies), limits, Redactor(evidence.redact, keys))
         self._bodies_as = wanted
+        return opened
 
 
 def keys_held(config: Config) -> list[str]:

@@ -33,7 +33,6 @@ from proxy.scorer.book import Book
 from proxy.scorer.fates import FATES, fate_of, vendor_loss
 from proxy.scorer.inbox import Inbox, Line
 from proxy.scorer.journal import Journal
-from proxy.scorer.keeping import Keeping
 from proxy.scorer.lateness import Lateness
 from proxy.scorer.ledger import Entry, Ledger
 from proxy.scorer.pairs import Pairs, differing
@@ -81,7 +80,6 @@ class Scorer:
         self._acknowledged: list[int] = []
         self._committed = True
         self._uncounted: list[tuple[Row, tuple[Event, ...]]] = []
-        self._keeping = Keeping()
         self._latest_s, self._tallied_s = 0.0, -math.inf
         self._stepping = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -181,7 +179,7 @@ class Scorer:
         if entry is not None:
             entry.violated = violated
         elif violated and frame.keep:
-            self._keeping.add(0, frame.id, time.time(), frame.vendor, frame.mode, violated, b"", (answer,))
+            self._journal.keeping.add(0, frame.id, time.time(), frame.vendor, frame.mode, violated, b"", (answer,))
 
     def _seen(self, line: Line, frame: Finished, answer: Answer, entry: Entry | None) -> Read | None:
         """The answer with what was asked; for a mirrored request the whole of it is known. None when it is not."""
@@ -261,7 +259,7 @@ class Scorer:
         self._metrics.pair_seconds.labels(vendor).observe(self._clock() - entry.admitted_s)
         why = (*entry.violated, *differing(row.values))
         answers = (entry.vendor, entry.reference, entry.second)
-        self._keeping.add(entry.number, entry.id, now_s, vendor, entry.key.mode, why, entry.body, answers)
+        self._journal.keeping.add(entry.number, entry.id, now_s, vendor, entry.key.mode, why, entry.body, answers)
 
     def _tell(self, events: tuple[Event, ...]) -> None:
         for event in events:
@@ -280,8 +278,8 @@ class Scorer:
         await self._journal.retain(self._config.retention)
 
     async def _keep_bodies(self) -> None:
-        self._metrics.unkept.value = self._keeping.given_up
-        await self._journal.keep_bodies(self._keeping.take)
+        self._metrics.unkept.value = self._journal.keeping.given_up
+        await self._journal.keep_bodies()
 
     async def _forever(self, step: Callable[[], Awaitable[None]], every_s: float, *, alone: bool = True) -> None:
         """Again and again; a defect in one step is counted and told, and the next one follows. Steps that are to be
@@ -303,8 +301,8 @@ class Scorer:
         self._terms = terms_of(config)
         self._terms_due = self._book.fleet.terms != self._terms
         self._journal.use(config)
-        self._keeping.wanted = Keep(config.evidence.bodies)
-        self._pairs.use(config.reference, config.mirror, keep_bodies=self._keeping.wanted is not Keep.OFF)
+        keep_bodies = self._journal.keeping.wanted is not Keep.OFF
+        self._pairs.use(config.reference, config.mirror, keep_bodies=keep_bodies)
         self._prompts.use(None if config.reference is None else config.signals.tokenizer_file)
         self._probing.use(config)
         self._metrics.prepare([vendor.name for vendor in config.vendors], FATES, ("ok", *REASONS, CANCELLED))

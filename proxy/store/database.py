@@ -24,6 +24,8 @@ Step: TypeAlias = Callable[[sqlite3.Connection], None]
 
 LOCK: Final = "lock"
 _BUSY_MS: Final = 5000
+_WRITER_PAGES_KIB: Final = 256
+"""What is written goes to the end of few tables. By default 2 MiB of each file fill up in the first half an hour."""
 _STEPS: Final = 10_000
 """Instructions of SQLite between two looks at the clock."""
 _HINTS: Final = (
@@ -160,6 +162,15 @@ def in_place(held: int, folder: Path) -> None:
         raise StoreError(f"the state directory {folder} was removed or replaced while in use", hint)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells this file from another that takes its place; None where there is none, or none that can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def is_locked(folder: Path) -> bool:
     """Whether some process writes there now."""
     try:
@@ -187,6 +198,7 @@ def open_writing(path: Path | None, schema: Schema) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA cache_size=-{_WRITER_PAGES_KIB}")
             migrate(connection, schema, str(path))
         except BaseException:
             connection.close()

@@ -13,7 +13,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,8 @@ async def running(
                 await until(lambda: not supervisor.strays(), "no process is left")
             finally:
                 for pid in supervisor.strays():
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
 
 @asynccontextmanager
