@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.child import memory
 from proxy.child.memory import PROMPT, SPARING, Thrift, give_back
 from tests.e2e.serving import chat, serving
 from tests.supervisor.running import until
@@ -68,6 +69,34 @@ def test_garbage_is_looked_for_when_there_is_little_to_look_through(
         assert (knot() is None) is looked
     finally:
         gc.enable()
+
+
+YOUNG = """
+import weakref
+from proxy.child import memory
+
+class Knot:
+    pass
+
+memory.settle(memory.{thrift})
+knot = Knot()
+knot.itself = knot
+found = weakref.ref(knot)
+del knot
+held = []
+while found() is not None:
+    held.append([])
+print(len(held))
+"""
+
+
+@pytest.mark.parametrize("thrift", ["PROMPT", "SPARING"])
+def test_young_garbage_is_looked_for_as_often_as_there_is_time(thrift: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", YOUNG.format(thrift=thrift)], capture_output=True, text=True, check=True
+    )
+    young = getattr(memory, thrift).young
+    assert 0.9 * young < int(done.stdout) <= young
 
 
 FROZEN = """
