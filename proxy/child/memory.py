@@ -31,10 +31,10 @@ class Thrift:
     pad_bytes: int
     every_s: float
     blocks_per_s: int
-    young: int = 10_000
+    young: int
 
 
-PROMPT: Final = Thrift(4 * _MIB, 4 * _MIB, 30.0, 1_000)
+PROMPT: Final = Thrift(4 * _MIB, 4 * _MIB, 30.0, 1_000, 10_000)
 """For who serves clients. By glibc's defaults the pages of a long body go back after each request and come again as
 page faults: 72 to 100 faults for a body of 475 KB, a quarter of its system time. One image does not stay.
 """

@@ -126,11 +126,13 @@ class _Reader:
         def value(match: re.Match[str]) -> str:
             name, default = match.groups()
             found = self.environ.get(name) or default
-            state, hint = "is empty" if name in self.environ else "is not set", f"set it, or write ${{{name}:-default}}"
-            if found is not None and not HALF_CHARACTER.search(found):
+            if found is None:
+                state = "is empty" if name in self.environ else "is not set"
+                hint = f"set it, or write ${{{name}:-default}}"
+            elif HALF_CHARACTER.search(found):
+                state, hint = "is not text in UTF-8", "write its value in UTF-8"
+            else:
                 return str(found)
-            if found is not None:
-                state, hint = "is not text in UTF-8", "set it to such a text"
             self.problems.append(place.problem(f"the environment variable {name} {state}", hint))
             return _UNREADABLE
 

@@ -25,7 +25,7 @@ Step: TypeAlias = Callable[[sqlite3.Connection], None]
 LOCK: Final = "lock"
 _BUSY_MS: Final = 5000
 _WRITER_PAGES_KIB: Final = 256
-"""What is written goes to the end of few tables. By default 2 MiB of each file fill up in the first half an hour."""
+"""Of a file, in memory. What is written goes to the end of few tables; the default is 2 MiB, which fill up slowly."""
 _STEPS: Final = 10_000
 """Instructions of SQLite between two looks at the clock."""
 _HINTS: Final = (
@@ -153,11 +153,8 @@ def in_place(held: int, folder: Path) -> None:
     """Raises StoreError where the directory locked is no longer at its path: what is written there would be lost, and
     SQLite does not notice.
     """
-    try:
-        there: os.stat_result | None = (folder / LOCK).stat()
-    except OSError:
-        there = None
-    if there is None or not os.path.samestat(there, os.fstat(held)):
+    opened = os.fstat(held)
+    if identity(folder / LOCK) != (opened.st_dev, opened.st_ino):
         hint = "put it back; or restart, then a new one is begun, and all evidence starts anew"
         raise StoreError(f"the state directory {folder} was removed or replaced while in use", hint)
 

@@ -251,9 +251,8 @@ def table(result: Result) -> list[str]:
         figure = f"{each.floor_mib_h:+.2f} MiB/h (all {each.all_mib_h:+.2f})"
         judged = each.seconds >= LONG_ENOUGH_S
         rows.append(_row(name, figure, met=each not in result.steep if judged else None))
-        rows.append(
-            f"    {each.first_mib:.1f} to {each.last_mib:.1f} MiB in {each.seconds:.0f} s, {each.samples} samples"
-        )
+        floors = " ".join(f"{mib:.2f}" for mib in each.floors_mib)
+        rows.append(f"    least of each minute {floors} MiB, {each.samples} samples in {each.seconds:.0f} s")
     rows += [_row(f"memory, {role}", "no process lived long enough", met=False) for role in sorted(result.unjudged)]
     return rows
 

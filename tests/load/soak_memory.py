@@ -36,16 +36,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """How one process grew over `seconds`, in MiB: the floors of its first and last minute, the slope of the floors,
-    and that of all samples, in MiB an hour, extrapolated; NaN for less than three whole minutes.
+    """How one process grew over `seconds`: the floor of each minute in MiB, the slope of the floors and that of all
+    samples, in MiB an hour, extrapolated; NaN for less than three whole minutes.
     """
 
     role: str
     pid: int
     seconds: float
     samples: int
-    first_mib: float
-    last_mib: float
+    floors_mib: tuple[float, ...]
     floor_mib_h: float
     all_mib_h: float
 
@@ -74,8 +73,7 @@ def slopes(samples: Sequence[Sample], begin_s: float, end_s: float) -> list[Slop
                 pid,
                 mine[-1].at_s - mine[0].at_s,
                 len(mine),
-                floors[0].rss / _KIB_PER_MIB,
-                floors[-1].rss / _KIB_PER_MIB,
+                tuple(each.rss / _KIB_PER_MIB for each in floors),
                 _slope(floors),
                 _slope(mine),
             )

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from proxy.child import memory
 from proxy.child.memory import PROMPT, SPARING, Thrift, give_back
 from tests.e2e.serving import chat, serving
 from tests.supervisor.running import until
@@ -90,13 +89,10 @@ print(len(held))
 """
 
 
-@pytest.mark.parametrize("thrift", ["PROMPT", "SPARING"])
-def test_young_garbage_is_looked_for_as_often_as_there_is_time(thrift: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", YOUNG.format(thrift=thrift)], capture_output=True, text=True, check=True
-    )
-    young = getattr(memory, thrift).young
-    assert 0.9 * young < int(done.stdout) <= young
+@pytest.mark.parametrize(("name", "thrift"), [("PROMPT", PROMPT), ("SPARING", SPARING)])
+def test_young_garbage_is_looked_for_as_often_as_there_is_time(name: str, thrift: Thrift) -> None:
+    done = subprocess.run([sys.executable, "-c", YOUNG.format(thrift=name)], capture_output=True, text=True, check=True)
+    assert 0.9 * thrift.young < int(done.stdout) <= thrift.young
 
 
 FROZEN = """

@@ -41,7 +41,7 @@ from proxy.supervisor.worker import Worker
 from tests.supervisor.tiny import load
 from tests.wire.client import until
 
-OFTEN: Final = Thrift(1 << 20, 1 << 20, every_s=0.001, blocks_per_s=0)
+OFTEN: Final = Thrift(1 << 20, 1 << 20, every_s=0.001, blocks_per_s=0, young=10_000)
 
 
 class Told:
